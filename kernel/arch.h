@@ -1,0 +1,142 @@
+// What the portable kernel asks of a CPU architecture, and what it offers to it in turn.
+//
+// Rules: the kernel runs with interrupts off, on one stack per CPU, under the big kernel lock. Every entry (system
+// call, interrupt, fault) saves the interrupted registers in the current thread's `struct arch_thread`, takes the lock
+// and calls one of the kernel_on_* functions, none of which returns: each ends in arch_resume() or arch_idle(), which
+// release the lock. Components in kernel isolation run in the same privileged mode as the kernel, on stacks of their
+// own, with interrupts on and without the lock.
+#pragma once
+
+#include <starina/types.h>
+
+typedef uint64_t paddr_t; // physical address
+typedef uint64_t vaddr_t; // virtual address, kernel's or a component's
+typedef uint64_t uaddr_t; // virtual address that a component named: never dereferenced, only copied from and to
+
+struct account;
+struct cpu;
+struct thread;
+
+#include <arch_types.h> // struct arch_thread, arch_cpu, arch_vmspace; the address map's constants
+
+// --- What the boot protocol told, filled in by the architecture before kernel_main ---
+
+struct memory_range {
+    paddr_t base;
+    uint64_t size;
+};
+enum { MEMORY_RANGES_MAX = 32 };
+
+struct boot_info {
+    struct memory_range ram[MEMORY_RANGES_MAX]; // usable, sorted, without the kernel's image and the boot protocol's data
+    size_t ram_count;
+    const char *command_line; // NUL-terminated
+    uint64_t entry_ticks;     // time-stamp counter at the kernel's first instructions
+};
+extern struct boot_info boot_info;
+
+// Found in the ACPI tables by arch_init.
+struct machine_info {
+    uint32_t cpu_count;
+    paddr_t ecam_base; // 0: none
+    uint8_t ecam_first_bus, ecam_last_bus;
+};
+extern struct machine_info machine_info;
+
+// The image's archive, placed by the linker script.
+extern const uint8_t archive_start[], archive_end[];
+
+// --- Portable kernel, called by the architecture ---
+
+[[noreturn]] void kernel_main(void);               // boot CPU: paging on, boot_info filled in, console works; lock not yet used
+[[noreturn]] void kernel_cpu_main(void);           // each further CPU, once its arch_cpu is set up
+[[noreturn]] void kernel_on_system_call(void);     // number and arguments are in the current thread's arch_thread
+[[noreturn]] void kernel_on_interrupt(unsigned vector); // a vector from arch_vector_allocate; already acknowledged to the LAPIC
+[[noreturn]] void kernel_on_timer(void);           // this CPU's arch_timer_set deadline passed
+[[noreturn]] void kernel_on_reschedule(void);      // another CPU sent arch_send_reschedule
+[[noreturn]] void kernel_on_fault(const struct arch_fault *fault); // a component's fault; never the kernel's own (that panics in arch)
+[[noreturn]] void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// --- Start ---
+
+void arch_init(void);       // boot CPU, after page_init: descriptor tables, ACPI, LAPIC, IOAPIC, FPU, protection bits
+void arch_start_cpus(void); // starts the others; each calls kernel_cpu_main. Returns at once: machine_info.cpu_count was counted before
+[[noreturn]] void arch_shutdown(uint32_t code); // ends the VM: isa-debug-exit where present, then reset; halts as the last resort
+[[noreturn]] void arch_halt(void);              // this CPU for good
+void arch_halt_others(void);                    // panic: stops the other CPUs
+void arch_console_write(const char *text, size_t length);
+void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high); // walks frame pointers within [low, high), kernel-readable memory, at most 32 frames; fault-safe
+void arch_backtrace_self(void (*emit)(vaddr_t pc));
+
+// --- CPUs and threads ---
+
+struct cpu *arch_cpu(void); // the executing one (a GS load)
+
+// Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
+void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0, uint64_t argument1);
+status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
+void arch_thread_free(struct arch_thread *thread);
+
+// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this restores
+// the FPU lazily, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.
+[[noreturn]] void arch_resume(struct thread *thread);
+
+// Called when a CPU switches away from a thread: saves the FPU state if the thread used it.
+void arch_thread_leave(struct thread *thread);
+
+// Waits for an interrupt without holding the lock, on the CPU's own stack. The interrupt's handler ends this wait by
+// never returning to it.
+[[noreturn]] void arch_idle(void);
+
+void arch_send_reschedule(struct cpu *cpu);
+static inline uint64_t arch_ticks(void);  // time-stamp counter (in arch_types.h)
+static inline void arch_spin_pause(void); // in a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll
+void arch_spin_poll(void);                // called in the kernel lock's wait loop: answers a TLB shootdown
+
+// --- Address spaces ---
+
+status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account); // an empty user space; kernel half shared
+void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account);  // frees its page tables; mapped pages are the caller's
+void arch_vmspace_activate(struct arch_vmspace *space);                          // on this CPU; does nothing if already active
+extern struct arch_vmspace arch_kernel_space;                                    // where kernel-isolated components live
+
+enum arch_map_flags : uint32_t {
+    ARCH_MAP_WRITE = 1,
+    ARCH_MAP_EXECUTE = 2,
+    ARCH_MAP_USER = 4,
+    ARCH_MAP_DEVICE = 8, // uncached
+};
+
+// Maps `count` physically contiguous pages. Page tables are charged to the account. On failure nothing is mapped.
+// ERR_NO_MEMORY; ERR_EXISTS if something is mapped there.
+status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags, struct account *account);
+
+// Unmaps the pages that are mapped in the range and returns when no CPU can use them any more.
+void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
+
+// Physical address that is mapped at a virtual one. ERR_NOT_FOUND
+status_t arch_translate(struct arch_vmspace *space, vaddr_t address, paddr_t *out_physical);
+
+// Copies between kernel memory and a component's memory of the active address space. The range was checked to lie in
+// the component's part; a page fault on the way ends the copy. Returns false on a fault.
+[[nodiscard]] bool arch_copy_in(void *destination, uaddr_t source, size_t size);
+[[nodiscard]] bool arch_copy_out(uaddr_t destination, const void *source, size_t size);
+
+// Direct map of all RAM: the kernel's own view of a physical page (writable, never executable).
+static inline void *physical_to_kernel(paddr_t physical); // in arch_types.h
+static inline paddr_t kernel_to_physical(const void *pointer); // direct-map pointers only (in arch_types.h)
+paddr_t arch_image_to_physical(const void *pointer);           // pointers into the kernel's image (archive_start…)
+
+// --- Interrupts ---
+
+status_t arch_vector_allocate(unsigned *out_vector); // ERR_NO_MEMORY when all are taken
+void arch_vector_free(unsigned vector);
+status_t arch_line_route(uint32_t line, unsigned vector, uint32_t interrupt_flags); // masked at first. ERR_INVALID_ARGUMENT: no such line
+void arch_line_mask(uint32_t line, bool masked);
+void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_data); // MSI to the boot CPU
+
+// --- Time ---
+
+nsec_t arch_clock_now(void);                                   // monotonic, ns since the first instruction, same on all CPUs
+void arch_timer_set(nsec_t deadline);                          // this CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once
+uint64_t arch_random_seed(void);                               // RDSEED/RDRAND where CPUID has it, mixed with the time-stamp counter

@@ -1,0 +1,79 @@
+// x86_64: registers, per-CPU state and the address map. Included by kernel/arch.h only.
+//
+// Address map (all kernel mappings are NX unless said):
+//   0x0000000000001000 - 0x00007fffffffffff  user components (ARCH_USER_BASE, ARCH_USER_END)
+//   0xffff800000000000 + physical            direct map of RAM, writable
+//   0xffffa00000000000 - +512 GiB            kernel-isolated components, one slot of 2 GiB each (one PML4 entry, made at boot, shared by all)
+//   0xffffffff80000000 + physical            the kernel's image: text RX, rodata R, data RW
+#pragma once
+
+enum : vaddr_t {
+    ARCH_USER_BASE = 0x10000,
+    ARCH_USER_END = 0x00007ffffffff000,
+    ARCH_DIRECT_MAP = 0xffff800000000000,
+    ARCH_SLOTS_BASE = 0xffffa00000000000,
+    ARCH_SLOT_SIZE = 0x80000000,
+    ARCH_IMAGE_BASE = 0xffffffff80000000,
+};
+enum { ARCH_SLOT_COUNT = 256, CPU_MAX = 8, KERNEL_STACK_SIZE = 16384 };
+
+// Saved registers. Offsets are used by entry.S (checked there against asm offsets).
+struct arch_thread {
+    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t rip, rflags;
+    uint64_t cs, ss;            // tell user from kernel isolation
+    uint64_t system_call;       // number of the call it is in
+    uint64_t resume_full;       // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
+    void *fpu_area;             // XSAVE area; nullptr until allocated
+    struct arch_cpu *fpu_cpu;   // whose registers hold (a copy of) its state, if that CPU's fpu_owner agrees
+};
+
+struct arch_vmspace {
+    paddr_t root; // PML4
+};
+
+// First member of struct cpu; GS points at it.
+struct arch_cpu {
+    struct arch_cpu *self;
+    struct thread *current;     // mirrors what entry.S needs; struct thread begins with its struct arch_thread
+    uint64_t kernel_stack_top;
+    uint64_t scratch;           // entry.S only
+    struct thread *fpu_owner;
+    paddr_t active_root;
+    uint32_t index;
+    uint32_t apic_id;
+    volatile uint32_t tlb_flush_pending;
+    bool fpu_enabled;           // CR0.TS is clear
+};
+
+struct arch_fault {
+    unsigned vector;     // exception number
+    uint64_t error_code;
+    vaddr_t address;     // CR2 of a page fault
+    const char *name;    // "page fault", "division by zero"
+};
+
+static inline uint64_t arch_ticks(void) {
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t) high << 32 | low;
+}
+
+static inline void arch_spin_pause(void) {
+    __asm__ volatile("pause");
+}
+
+static inline void *physical_to_kernel(paddr_t physical) {
+    return (void *) (physical + ARCH_DIRECT_MAP);
+}
+
+static inline paddr_t kernel_to_physical(const void *pointer) {
+    return (vaddr_t) pointer - ARCH_DIRECT_MAP;
+}
+
+// Argument and result registers of a system call (SysV order; the stub moves rcx to r10).
+static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value) {
+    thread->rax = (uint64_t) status;
+    thread->rdx = value;
+}
