@@ -1,6 +1,6 @@
 // The read-only archive in the image: component ELF files, the compiled system file, and data.
 //
-// Made by tools/image.py, read in place: every file starts on a page. All numbers little endian. Entries are sorted by
+// Made by tools/sx/archive.py, read in place: every file starts on a page. All numbers little endian. Entries are sorted by
 // path (bytewise), for binary search.
 #pragma once
 

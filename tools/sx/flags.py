@@ -1,0 +1,36 @@
+"""The compiler's and linker's flags: one place for every target."""
+
+CLANG = "clang-19"
+LLD = "ld.lld-19"
+AR = "llvm-ar-19"
+STRIP = "llvm-strip-19"
+TARGET = "x86_64-unknown-none-elf"
+
+# Code that runs on the target: native components run in the kernel's address space too, hence no red zone.
+CODE = [
+    "-std=c23",
+    "-ffreestanding",
+    "-mno-red-zone",
+    "-nostdlibinc",
+    "-O2",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fvisibility=hidden",
+    "-fstack-protector-strong",
+    "-mstack-protector-guard=global",
+    "-ffunction-sections",
+    "-fdata-sections",
+]
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+COMPONENT = ["-fPIE"]
+KERNEL = ["-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only"]
+DEBUG = ["-fsanitize=undefined", "-fsanitize-trap=all"]
+FOREIGN = ["-w"]
+
+COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "-z", "noexecstack", "-z", "text", "-z", "norelro"]
+COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings"]
+KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]
+
+# Unit tests on the machine that builds.
+HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+HOST += ["-fno-sanitize-recover=all"]

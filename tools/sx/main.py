@@ -1,0 +1,49 @@
+"""sx: Starina's developer command. Picks the subcommand and turns failures into one line."""
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = "SX_NO_BYTECODE" in os.environ
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from ui import Fail, progress_end  # noqa: E402
+
+COMMANDS = {
+    "build": "build systems and components",
+    "clean": "remove what was built",
+}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="sx", description="Builds, runs and tests Starina.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((item for item in arguments if not item.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        subparser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == chosen:
+            importlib.import_module(name).add_arguments(subparser)
+    return parser.parse_args(arguments)
+
+
+def main():
+    try:
+        options = parse(sys.argv[1:])
+        return importlib.import_module(options.command).main(options)
+    except Fail as failure:
+        progress_end()
+        print(f"sx: {failure}", file=sys.stderr)
+    except KeyboardInterrupt:
+        progress_end()
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"sx: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

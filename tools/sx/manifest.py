@@ -1,0 +1,93 @@
+"""component.toml: what a component is, provides, needs and may use."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from paths import COMPONENT_FOLDERS, ROOT, shown
+from strict import REQUIRED, check_table, in_range, one_of, read_toml, size, strings
+from ui import Fail, names
+
+VIRTIO_IDS = {"net": 1, "blk": 2, "console": 3, "rng": 4}
+NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+RESTARTS = ("never", "on-failure", "always")
+# Served by init itself, over the bootstrap channel or as a service of its own.
+INIT_INTERFACES = ("inspect", "supervisor")
+
+
+def devices(value):
+    result = []
+    for device in value:
+        if not isinstance(device, dict) or set(device) != {"virtio"} or device["virtio"] not in VIRTIO_IDS:
+            raise ValueError(f'has something else than {{ virtio = "KIND" }} with KIND one of {names(VIRTIO_IDS)}')
+        result.append(device["virtio"])
+    return result
+
+
+FIELDS = {
+    "doc": (str, REQUIRED, None),
+    "provides": (list, (), strings),
+    "needs": (list, (), strings),
+    "devices": (list, (), devices),
+    "libraries": (list, (), strings),
+    "archive": (bool, False, None),
+    "memory": (str, 1 << 20, size),
+    "stack": (str, 32 << 10, size),
+    "handles": (int, 64, in_range(1, 65535)),
+    "priority": (int, 16, in_range(0, 31)),
+    "restart": (str, "never", one_of(*RESTARTS)),
+}
+
+
+@dataclass
+class Component:
+    name: str
+    folder: Path
+    doc: str
+    provides: list
+    needs: list
+    devices: list
+    libraries: list
+    archive: bool
+    memory: int
+    stack: int
+    handles: int
+    priority: int
+    restart: str
+
+    @property
+    def manifest(self):
+        return shown(self.folder / "component.toml")
+
+
+def load(path):
+    where = shown(path)
+    name = path.parent.name
+    if not NAME.fullmatch(name):
+        raise Fail(f"{where}: the folder's name must be of a-z, 0-9 and _, at most 31 long")
+    return Component(name, path.parent, **check_table(where, read_toml(path), FIELDS))
+
+
+def check_names(component, interfaces, libraries):
+    for key, values, known in (
+        ("provides", component.provides, interfaces),
+        ("needs", component.needs, interfaces),
+        ("libraries", component.libraries, libraries),
+    ):
+        for value in values:
+            if value not in known:
+                raise Fail(f"{component.manifest}: {key} unknown '{value}'; known are {names(known)}")
+
+
+def load_all(interfaces, libraries, root=ROOT):
+    """Name to Component of every manifest in the tree."""
+    components = {}
+    for folder in COMPONENT_FOLDERS:
+        for path in sorted((root / folder).glob("*/component.toml")):
+            component = load(path)
+            if component.name in components:
+                other = components[component.name].manifest
+                raise Fail(f"{component.manifest}: the name '{component.name}' is taken by {other}; rename one")
+            check_names(component, interfaces, libraries)
+            components[component.name] = component
+    return components
