@@ -37,7 +37,7 @@ struct message {
 enum event_kind : uint32_t {
     EVENT_MESSAGE = 1,   // a channel: the message is in `in`
     EVENT_CLOSED = 2,    // a channel: the peer is gone and every message before that was delivered
-    EVENT_WRITABLE = 3,  // a channel: there is room again after ERR_FULL
+    EVENT_WRITABLE = 3,  // a channel: there is room again after ERR_FULL, or the peer is gone: send again, and see
     EVENT_TIMER = 4,     // value: how often it expired
     EVENT_INTERRUPT = 5, // value: how often since the last one
     EVENT_EXIT = 6,      // a process: value is its enum exit_reason

@@ -1,0 +1,9 @@
+// hello: says hello and ends. The smallest component.
+#include <starina/component.h>
+
+static status_t start(void) {
+    log_info("hello from a component");
+    component_exit(0);
+}
+
+COMPONENT(hello, .start = start);
