@@ -6,19 +6,25 @@ import os
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = "SX_NO_BYTECODE" in os.environ
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ui import Fail, progress_end  # noqa: E402
 
 COMMANDS = {
+    "run": "build a system and run it in a virtual machine",
     "build": "build systems and components",
     "clean": "remove what was built",
+    "symbolize": "name functions and lines in a saved console log",
 }
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Fail(f"{message}; see: {self.prog} --help")
+
+
 def parse(arguments):
-    parser = argparse.ArgumentParser(prog="sx", description="Builds, runs and tests Starina.")
+    parser = Parser(prog="sx", description="Builds, runs and tests Starina.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((item for item in arguments if not item.startswith("-")), None)
     for name, text in COMMANDS.items():
@@ -30,7 +36,7 @@ def parse(arguments):
 
 def main():
     try:
-        options = parse(sys.argv[1:])
+        options = parse(sys.argv[1:] or ["--help"])
         return importlib.import_module(options.command).main(options)
     except Fail as failure:
         progress_end()

@@ -1,0 +1,93 @@
+"""The QEMU command line of a virtual machine. docs/sx.md says what the options mean."""
+
+import shlex
+from fnmatch import fnmatchcase
+
+from paths import output, shown
+from system import ISOLATIONS
+from ui import Fail, names
+
+COMMAND_LINE_MAX = 2047  # include/starina/process.h: boot_info_page
+GDB_PORT = 1234
+PROGRAM = "qemu-system-x86_64"
+
+# One page holds eight of microvm's virtio-mmio slots; each device gets a page of its own, so that one component's
+# registers are never in the page that another one maps.
+MMIO_BUS = {"net": "virtio-mmio-bus.16", "rng": "virtio-mmio-bus.8"}
+DEVICES = {"net": "virtio-net", "rng": "virtio-rng"}
+
+MACHINES = {
+    "microvm": ["-M", "microvm", "-bios", "qboot.rom", "-global", "virtio-mmio.force-legacy=false"],
+    "q35": ["-M", "q35"],
+}
+
+
+def isolation_words(patterns, system):
+    """Resolves `--isolate PATTERN=MODE` to the kernel's word; later patterns win."""
+    chosen = {}
+    for item in patterns:
+        pattern, _, mode = item.partition("=")
+        matches = [instance.name for instance in system.instances if fnmatchcase(instance.name, pattern)]
+        if mode not in ISOLATIONS:
+            raise Fail(f"--isolate {item}: the mode must be one of {', '.join(ISOLATIONS)}, as in 'hello=kernel'")
+        if not matches:
+            known = names(instance.name for instance in system.instances)
+            raise Fail(f"--isolate {item}: system '{system.name}' has no such component; it has {known}")
+        chosen |= {name: mode for name in matches}
+    return ["isolate=" + ",".join(f"{name}:{mode}" for name, mode in chosen.items())] if chosen else []
+
+
+def setting_word(item, system):
+    """Checks `--set NAME.KEY=VALUE`, which the kernel passes on to init as it is."""
+    name, dot, rest = item.partition(".")
+    key, equals, value = rest.partition("=")
+    known = {instance.name for instance in system.instances} | {"init"}
+    if not dot or not equals or not key or any(character.isspace() for character in item):
+        raise Fail(f"--set '{item}': must be NAME.KEY=VALUE without spaces, as in 'http_server.port=81'")
+    if name not in known:
+        raise Fail(f"--set {item}: system '{system.name}' has no such component; it has {names(known)}")
+    return item
+
+
+def kernel_words(options, system):
+    words = isolation_words(options.isolate, system)
+    words += [setting_word(item, system) for item in options.set]
+    line = " ".join(words)
+    if len(line.encode()) > COMMAND_LINE_MAX:
+        raise Fail(f"the kernel's command line is over {COMMAND_LINE_MAX} bytes; give fewer --isolate and --set")
+    return line
+
+
+def network(options):
+    if options.net == "user":
+        return ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{options.port}-:80"]
+    return ["-netdev", f"tap,id=net,ifname={options.net.removeprefix('tap:')},script=no,downscript=no"]
+
+
+def devices(options, system):
+    arguments = network(options) if "net" in system.devices else []
+    for kind in sorted(system.devices & set(DEVICES)):
+        backend = ",netdev=net" if kind == "net" else ""
+        if options.machine == "microvm":
+            arguments += ["-device", f"{DEVICES[kind]}-device{backend},bus={MMIO_BUS[kind]}"]
+        else:
+            rom = ",romfile=" if kind == "net" else ""
+            arguments += ["-device", f"{DEVICES[kind]}-pci{backend},disable-legacy=on{rom}"]
+    return arguments
+
+
+def command(options, system):
+    image = shown(output(options.debug) / system.name / "starina.elf")
+    arguments = [PROGRAM, *MACHINES[options.machine], "-accel", "tcg", "-cpu", options.cpu, "-smp", str(options.cpus)]
+    arguments += ["-m", str(options.memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    arguments += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+    arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", *devices(options, system)]
+    arguments += ["-icount", "shift=0,sleep=off"] if options.icount else []
+    arguments += ["-gdb", f"tcp:127.0.0.1:{GDB_PORT}", "-S"] if options.gdb else []
+    arguments += ["-kernel", image]
+    words = kernel_words(options, system)
+    return arguments + (["-append", words] if words else [])
+
+
+def quoted(arguments):
+    return shlex.join(arguments)

@@ -1,0 +1,148 @@
+"""sx run: builds a system, runs it in QEMU, shows its console, and leaves no process behind."""
+
+import argparse
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+
+import qemu
+from paths import ROOT, output, shown
+from ui import Fail, say
+
+PR_SET_PDEATHSIG = 1
+BOOTED = "booted in"  # what the kernel says once every component serves
+
+
+def bounded(low, high):
+    def convert(text):
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {low} to {high}")
+        return int(text)
+
+    return convert
+
+
+def network(text):
+    if text != "user" and not (text.startswith("tap:") and 0 < len(text) - 4 < 16):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither 'user' nor 'tap:INTERFACE'")
+    return text
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("--system", default="web", metavar="NAME", help="what to run: systems/NAME.toml (default: web)")
+    add("--port", type=bounded(1, 65535), default=8080, help="port of this machine that leads to the guest's port 80")
+    add("--machine", choices=sorted(qemu.MACHINES), default="microvm", help="kind of machine (default: microvm)")
+    add("--cpus", type=bounded(1, 8), default=1, metavar="N", help="1 to 8 (default: 1)")
+    add("--cpu", default="max", metavar="MODEL", help="QEMU's CPU model (default: max)")
+    add("--memory", type=bounded(8, 65536), default=64, metavar="MIB", help="RAM in MiB (default: 64)")
+    add("--isolate", action="append", default=[], metavar="PATTERN=MODE", help="isolation of components: user or kernel")
+    add("--set", action="append", default=[], metavar="NAME.KEY=VALUE", help="configuration of a component")
+    add("--net", type=network, default="user", metavar="user|tap:IFNAME", help="how the network is reached")
+    add("--gdb", action="store_true", help=f"wait for a debugger on port {qemu.GDB_PORT}")
+    add("--icount", action="store_true", help="count instructions as time; one CPU")
+    add("--debug", action="store_true", help="with checks for undefined behaviour")
+    add("--dry-run", action="store_true", help="print the QEMU command and start nothing")
+    add("--yes", action="store_true", help="install what is missing without asking")
+
+
+def load_system(name):
+    import system
+    import tree
+
+    return system.load(name, tree.load().components)
+
+
+def check_port(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Fail(f"port {port} can't be used ({error.strerror}); choose another: sx run --port {port + 1}") from None
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(command):
+    # A session of its own: Ctrl-C reaches sx alone, which then ends QEMU in order.
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=pipe, start_new_session=True, preexec_fn=die_with_parent
+    )
+
+
+def stop(machine):
+    # It keeps nothing that would have to be saved, and SIGTERM would make it say so.
+    machine.kill()
+    machine.wait()
+
+
+def follow(machine, symbolizer, address):
+    """Shows the console until the machine ends. Says whether it printed anything."""
+    printed = False
+    for raw in machine.stdout:
+        line = raw.decode(errors="replace").rstrip("\r\n")
+        say(symbolizer.line(line))
+        printed = True
+        if address and BOOTED in line:
+            say(f"Starina serves at {address}")
+    return printed
+
+
+def exit_code(status, printed):
+    """What the guest wrote to isa-debug-exit: QEMU ends with twice that plus one."""
+    if not printed:
+        raise Fail(f"QEMU ended with {status} before the kernel said anything; sx run --dry-run shows the command")
+    return status >> 1 if status > 0 else 0
+
+
+def on_sigterm(number, frame):
+    raise KeyboardInterrupt
+
+
+def run_machine(options, system):
+    from symbolize import Symbolizer, elf_files
+
+    is_web = "net" in system.devices and options.net == "user"
+    symbolizer = Symbolizer(elf_files(system, options.debug))
+    machine = start(qemu.command(options, system))
+    try:
+        printed = follow(machine, symbolizer, f"http://127.0.0.1:{options.port}/" if is_web else None)
+        return exit_code(machine.wait(), printed)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop(machine)
+        symbolizer.close()
+
+
+def main(options):
+    if options.icount:
+        options.cpus = 1
+    system = load_system(options.system)
+    image = output(options.debug) / system.name / "starina.elf"
+    if options.dry_run:
+        say(qemu.quoted(qemu.command(options, system)))
+        return 0
+    return build_and_run(options, system, image)
+
+
+def build_and_run(options, system, image):
+    import build
+    import setup
+
+    setup.ensure("run", options.yes)
+    if options.net == "user" and "net" in system.devices:
+        check_port(options.port)
+    build.build([system.name], options.debug, yes=options.yes, quiet=not sys.stdout.isatty())
+    signal.signal(signal.SIGTERM, on_sigterm)
+    if options.gdb:
+        say(f"Waiting for: gdb {shown(image)} -ex 'target remote 127.0.0.1:{qemu.GDB_PORT}'")
+    return run_machine(options, system)
