@@ -33,4 +33,4 @@ KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warning
 
 # Unit tests on the machine that builds.
 HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
-HOST += ["-fno-sanitize-recover=all"]
+HOST += ["-fno-sanitize-recover=all", "-D_GNU_SOURCE"]

@@ -3,6 +3,7 @@
 import flags
 import system
 import tree as trees
+import unit
 from ninja import Writer
 from paths import ROOT, output, shown
 
@@ -23,6 +24,10 @@ def write_if_changed(path, content):
         path.write_bytes(content)
 
 
+def sources_below(folder):
+    return sorted(path for path in folder.rglob("*.c") if not path.stem.endswith("_test"))
+
+
 class Graph:
     """One build's graph; every method adds one kind of target and returns the paths of what it makes."""
 
@@ -41,6 +46,9 @@ class Graph:
         compiler = f"{flags.CLANG} -MD -MF $out.d {code} $flags -c $in -o $out"
         compile_settings = {"depfile": "$out.d", "deps": "gcc"}
         self.ninja.rule("cc", compiler, "Compiling $in", **compile_settings)
+        host = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.HOST)} $flags -c $in -o $out"
+        self.ninja.rule("cc_host", host, "Compiling $in for this machine", **compile_settings)
+        self.ninja.rule("link_host", f"{flags.CLANG} {' '.join(flags.HOST)} -fuse-ld=lld -o $out -Wl,--start-group $in -Wl,--end-group", "Linking $out")
         self.ninja.rule("ar", f"rm -f $out && {flags.AR} rcsD $out $in", "Collecting $out")
         self.ninja.rule("link", f"{flags.LLD} $flags -o $out $in", "Linking $out")
         self.ninja.rule("strip", f"{flags.STRIP} --strip-all -o $out $in", "Stripping $in")
@@ -136,6 +144,45 @@ class Graph:
         self.build([folder / "stripped.elf"], "strip", [elf])
         return folder / "stripped.elf"
 
+    # --- Unit tests on this machine ---
+
+    def host_library(self, name):
+        """Static library of lib/NAME for unit tests: each takes from it what it misses."""
+        folder = self.out / "tests" / "lib" / name
+        arguments = " ".join([include(["include", "lib", self.generated]), *flags.WARNINGS])
+        objects = [self.compile_host(source, folder, arguments) for source in sources_below(ROOT / "lib" / name)]
+        self.build([folder / f"lib{name}.a"], "ar", objects)
+        return folder / f"lib{name}.a"
+
+    def compile_host(self, source, folder, arguments):
+        target = folder / f"{shown(source).replace('/', '_')}.o"
+        self.build([target], "cc_host", [source], order_only=["headers"], flags=arguments)
+        return target
+
+    def test_flags(self, test):
+        folders = ["include", "lib", self.generated, test.parent]
+        component = self.tree.components.get(test.parent.name)
+        if component is not None and component.folder == test.parent:
+            folders.append(self.needs_header(component))
+            recipes = [self.tree.recipes[name] for name in component.libraries if name in self.tree.recipes]
+            folders += [folder for item in recipes for folder in item.include_folders]
+        if shown(test).startswith("kernel/"):
+            folders += KERNEL_FOLDERS
+        return " ".join([include(folders), *flags.WARNINGS])
+
+    def tests(self):
+        libraries = [self.host_library(name) for name in self.tree.libraries if sources_below(ROOT / "lib" / name)]
+        executables = [self.test(test, libraries) for test in unit.find()]
+        self.build(["tests"], "phony", executables)
+
+    def test(self, test, libraries):
+        executable = unit.program(self.out, test)
+        folder = executable.with_suffix(".objects")
+        arguments = self.test_flags(test)
+        objects = [self.compile_host(source, folder, arguments) for source in [test, *unit.companions(test)]]
+        self.build([executable], "link_host", [*objects, *libraries])
+        return executable
+
     # --- Kernel and images ---
 
     def kernel(self):
@@ -178,6 +225,7 @@ def write(tree, systems, debug):
     graph.generate()
     stripped = {name: graph.component(component) for name, component in tree.components.items()}
     graph.build(["components"], "phony", stripped.values())
+    graph.tests()
     kernel = graph.kernel()
     graph.build(["kernel"], "phony", kernel)
     images = [graph.image(item, kernel, stripped) for item in systems]

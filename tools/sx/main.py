@@ -13,7 +13,10 @@ from ui import Fail, progress_end  # noqa: E402
 COMMANDS = {
     "run": "build a system and run it in a virtual machine",
     "build": "build systems and components",
+    "test": "run the tests",
     "clean": "remove what was built",
+    "doctor": "check this machine, and say how to fix what is missing",
+    "tcb": "count the lines of code that have to be trusted",
     "symbolize": "name functions and lines in a saved console log",
 }
 

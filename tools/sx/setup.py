@@ -29,17 +29,19 @@ RUN = [
     Need("qemu-system-x86", "runs the virtual machine", "qemu-system-x86_64"),
     Need("qemu-system-data", "its fast firmware", "/usr/share/qemu/qboot.rom"),
 ]
+UNIT = [
+    Need("libclang-rt-19-dev", "sanitizers of the unit tests", "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a"),
+]
 TEST = [
-    Need("libclang-rt-19-dev", "sanitizers of the unit tests", "/usr/lib/llvm-19/lib/clang/19/lib/linux"),
     Need("python3-pytest", "runs the whole-system tests", "pytest-3"),
     Need("python3-scapy", "makes hostile network frames", "/usr/lib/python3/dist-packages/scapy"),
     Need("curl", "asks the virtual machine for pages", "curl"),
     Need("wrk", "loads the web server", "wrk"),
     Need("slowhttptest", "attacks the web server slowly", "slowhttptest"),
-    Need("iproute2", "makes tap interfaces", "/usr/share/doc/iproute2"),
+    Need("iproute2", "makes tap interfaces", "/bin/ip"),
     Need("chromium", "renders the page", "chromium"),
 ]
-GROUPS = {"build": BUILD, "run": BUILD + RUN, "test": BUILD + RUN + TEST}
+GROUPS = {"build": BUILD, "run": BUILD + RUN, "unit": BUILD + UNIT, "test": BUILD + RUN + UNIT + TEST}
 
 
 def is_present(need):

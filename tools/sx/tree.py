@@ -9,8 +9,8 @@ import recipe
 from paths import COMPONENT_FOLDERS, ROOT
 from ui import Fail
 
-# Files that decide what the build graph looks like, beyond the mere list of files.
-DEFINING_SUFFIXES = (".toml", ".py")
+# Files that decide what the build graph looks like, beyond the mere list of files. Unit tests name what they link.
+DEFINING_SUFFIXES = (".toml", ".py", "_test.c")
 WATCHED = ("kernel", "lib", "include", "interfaces", "systems", "third_party", "tools", "site", *COMPONENT_FOLDERS)
 
 
