@@ -1,0 +1,114 @@
+// Moves frames through the rings of a frame region, and checks whatever the other side wrote there.
+#include <ring/frame_region.h>
+
+enum : uint32_t { RING_MASK = FRAME_RING_SIZE - 1 };
+static_assert((FRAME_RING_SIZE & RING_MASK) == 0 && FRAME_RING_SIZE >= FRAME_HALF);
+
+static uint64_t frame_pack(struct frame frame) {
+    return frame.buffer | (uint64_t) frame.offset << 16 | (uint64_t) frame.length << 32 | (uint64_t) frame.flags << 48;
+}
+
+static struct frame frame_unpack(uint64_t slot) {
+    return (struct frame) {(uint16_t) slot, (uint16_t) (slot >> 16), (uint16_t) (slot >> 32), (uint16_t) (slot >> 48)};
+}
+
+static bool is_returning(enum frame_ring_name ring) {
+    return ring == FRAME_RECEIVE_RETURNED || ring == FRAME_TRANSMITTED;
+}
+
+static bool is_in_half(enum frame_ring_name ring, uint16_t buffer) {
+    bool receives = ring == FRAME_RECEIVED || ring == FRAME_RECEIVE_RETURNED;
+    return receives ? buffer < FRAME_HALF : buffer >= FRAME_HALF && buffer < FRAME_BUFFERS;
+}
+
+static void ring_reset(struct frame_ring *ring, uint32_t start) {
+    atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->tail, start, memory_order_release);
+}
+
+void frame_begin(struct frame_end *end, struct frame_region *region, enum frame_side side, uint32_t start) {
+    *end = (struct frame_end) {.region = region, .side = side};
+    for (unsigned ring = 0; ring < FRAME_RING_COUNT; ring++) {
+        end->rings[ring].position = end->rings[ring].limit = start;
+        if (side == FRAME_DRIVER) {
+            ring_reset(&region->rings[ring], start);
+        }
+    }
+    for (unsigned buffer = 0; buffer < FRAME_BUFFERS; buffer++) {
+        end->is_held[buffer] = (side == FRAME_DRIVER) == (buffer < FRAME_HALF);
+    }
+}
+
+// Reads how far the producer got. A jump of more than the ring's size can't be honest.
+static status_t look_for_more(struct frame_end *end, enum frame_ring_name ring) {
+    uint32_t tail = atomic_load_explicit(&end->region->rings[ring].tail, memory_order_acquire);
+    uint32_t count = tail - end->rings[ring].position; // right across the wrap
+    if (count > FRAME_RING_SIZE) {
+        end->faults.positions++;
+        return ERR_MALFORMED;
+    }
+    end->rings[ring].limit = tail;
+    return count != 0 ? OK : ERR_EMPTY;
+}
+
+static status_t check_frame(struct frame_end *end, enum frame_ring_name ring, const struct frame *frame) {
+    if (!is_in_half(ring, frame->buffer) || end->is_held[frame->buffer]) {
+        end->faults.buffers++;
+        return ERR_MALFORMED;
+    }
+    bool is_inside = frame->offset >= FRAME_HEADROOM && (uint32_t) frame->offset + frame->length <= FRAME_BUFFER_SIZE;
+    if (!is_returning(ring) && (!is_inside || frame->flags != 0)) {
+        end->faults.ranges++;
+        return ERR_MALFORMED;
+    }
+    return OK;
+}
+
+status_t frame_take(struct frame_end *end, enum frame_ring_name ring, struct frame *out_frame) {
+    uint32_t position = end->rings[ring].position;
+    if (position == end->rings[ring].limit) {
+        TRY(look_for_more(end, ring));
+    }
+    _Atomic uint64_t *slot = &end->region->rings[ring].slots[position & RING_MASK];
+    struct frame frame = frame_unpack(atomic_load_explicit(slot, memory_order_relaxed));
+    end->rings[ring].position = position + 1;
+    TRY(check_frame(end, ring, &frame));
+    end->is_held[frame.buffer] = true;
+    *out_frame = is_returning(ring) ? (struct frame) {.buffer = frame.buffer, .offset = FRAME_HEADROOM} : frame;
+    return OK;
+}
+
+// The slot is free without looking: each buffer of the half is in at most one slot, and the ring has one for each.
+status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct frame frame) {
+    if (!is_in_half(ring, frame.buffer) || !end->is_held[frame.buffer]) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    end->is_held[frame.buffer] = false;
+    uint32_t position = end->rings[ring].position++;
+    atomic_store_explicit(&end->region->rings[ring].slots[position & RING_MASK], frame_pack(frame), memory_order_relaxed);
+    return OK;
+}
+
+// The tail is stored, then the flag is read; frame_sleep stores the flag, then reads the tail. Sequential consistency
+// makes at least one side see the other's store, so that no wake-up is lost.
+bool frame_publish(struct frame_end *end, enum frame_ring_name name) {
+    struct frame_ring *ring = &end->region->rings[name];
+    if (end->rings[name].limit == end->rings[name].position) {
+        return false;
+    }
+    end->rings[name].limit = end->rings[name].position;
+    atomic_store_explicit(&ring->tail, end->rings[name].position, memory_order_seq_cst);
+    return atomic_load_explicit(&ring->is_asleep, memory_order_seq_cst) != 0 &&
+           atomic_exchange_explicit(&ring->is_asleep, 0, memory_order_relaxed) != 0;
+}
+
+bool frame_sleep(struct frame_end *end, enum frame_ring_name name) {
+    struct frame_ring *ring = &end->region->rings[name];
+    atomic_store_explicit(&ring->is_asleep, 1, memory_order_seq_cst);
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_seq_cst);
+    if (tail == end->rings[name].position) {
+        return true;
+    }
+    atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
+    return false;
+}

@@ -1,0 +1,97 @@
+// The memory that an ethernet driver and its client share: buffers for frames, and four rings that pass them around.
+//
+// Neither end trusts the other: each keeps its positions and its list of held buffers to itself, reads every shared
+// field once and checks it. docs/rings.md describes the protocol.
+#pragma once
+
+#include <starina/types.h>
+
+#include <stdatomic.h>
+
+enum {
+    FRAME_BUFFER_SIZE = 2048,
+    FRAME_HALF = 252, // buffers for receiving, and as many for sending: with the rings just within 1 MiB, one block
+    FRAME_BUFFERS = 2 * FRAME_HALF,
+    FRAME_RING_SIZE = 256, // at least FRAME_HALF, so that a ring never overflows; a power of two
+    FRAME_HEADROOM = 64,   // before a frame: for the device's own header, so that it lies in front without copying
+};
+
+// Receiving uses buffers 0 to FRAME_HALF - 1, which the driver holds at first. Sending uses the others, which the
+// client holds at first.
+enum frame_ring_name : uint32_t {
+    FRAME_RECEIVED,         // driver to client: a frame came
+    FRAME_RECEIVE_RETURNED, // client to driver: the buffer may be filled again
+    FRAME_TRANSMIT,         // client to driver: send this frame
+    FRAME_TRANSMITTED,      // driver to client: the buffer may be used again
+    FRAME_RING_COUNT,
+};
+
+// A frame in a buffer. In the rings that return buffers only `buffer` means something.
+struct frame {
+    uint16_t buffer;
+    uint16_t offset; // of the first byte in the buffer, FRAME_HEADROOM or more
+    uint16_t length;
+    uint16_t flags; // 0; for offloads
+};
+static_assert(sizeof(struct frame) == sizeof(uint64_t));
+
+struct frame_ring {
+    alignas(64) _Atomic uint32_t tail;      // written by the producer: how many were ever put in, modulo 2^32
+    alignas(64) _Atomic uint32_t is_asleep; // set by the consumer: wants to be told; cleared by the producer, who tells
+    alignas(64) _Atomic uint64_t slots[FRAME_RING_SIZE]; // struct frame
+};
+
+struct frame_region {
+    struct frame_ring rings[FRAME_RING_COUNT];
+    alignas(4096) uint8_t buffers[FRAME_BUFFERS][FRAME_BUFFER_SIZE];
+};
+static_assert(sizeof(struct frame_region) <= 1024 * 1024);
+
+enum frame_side : uint32_t { FRAME_DRIVER, FRAME_CLIENT };
+
+// What the other side did wrong, by kind.
+struct frame_faults {
+    uint64_t positions; // a ring's tail jumped by more than the ring holds
+    uint64_t buffers;   // a buffer that does not exist, is of the other half, or that it did not hold
+    uint64_t ranges;    // a frame that is not inside its buffer, or with flags
+};
+
+// One side's end. Private to it.
+struct frame_end {
+    struct frame_region *region;
+    enum frame_side side;
+    struct {
+        uint32_t position; // next slot to write (producer) or to read (consumer)
+        uint32_t limit;    // consumer: the tail when it was last read. Producer: the published tail
+    } rings[FRAME_RING_COUNT];
+    bool is_held[FRAME_BUFFERS];
+    struct frame_faults faults;
+};
+
+// Both ends begin at `start`, which is 0 but in tests. The driver's end also puts the shared rings in order, so it is
+// begun before the region is handed out.
+void frame_begin(struct frame_end *end, struct frame_region *region, enum frame_side side, uint32_t start);
+
+// Takes the next frame that the other side put into the ring. ERR_EMPTY: none; ERR_MALFORMED: the other side broke the
+// protocol; nothing more should be expected from it
+status_t frame_take(struct frame_end *end, enum frame_ring_name ring, struct frame *out_frame);
+
+// Puts a frame into the ring; the other side sees it after frame_publish. ERR_INVALID_ARGUMENT: not held by this end
+status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct frame frame);
+
+// Shows what was put into the ring. True: the other side sleeps and must be told (ethernet.wake or ethernet.kick).
+bool frame_publish(struct frame_end *end, enum frame_ring_name ring);
+
+// Says that this side wants to be told about the ring. False: there is something in it already, so it must not sleep.
+// A client that sleeps on FRAME_TRANSMITTED kicks the driver too: it lets finished frames lie until it is asked.
+bool frame_sleep(struct frame_end *end, enum frame_ring_name ring);
+
+// Does the other side sleep on the ring that this end puts frames into?
+static inline bool frame_is_awaited(const struct frame_end *end, enum frame_ring_name ring) {
+    return atomic_load_explicit(&end->region->rings[ring].is_asleep, memory_order_relaxed) != 0;
+}
+
+// The bytes of a frame that was taken, or that lies in a held buffer.
+static inline uint8_t *frame_data(const struct frame_end *end, struct frame frame) {
+    return end->region->buffers[frame.buffer] + frame.offset;
+}
