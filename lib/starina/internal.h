@@ -124,6 +124,7 @@ void client_disconnected(struct connection *connection);
 void clients_start(void); // those that came before the component was ready for them
 void service_forget(channel_t channel);
 
+status_t component_prepare(void); // everything up to the first event
 [[noreturn]] void component_main(void);
 void dispatch(const struct event *event);
 void message_close_handles(struct message_header *header);

@@ -31,9 +31,7 @@ static void deliver_request(struct connection *connection, const struct message 
     uint32_t generation = connection->generation;
     request_begin(connection, &message->header);
     status_t status = connection->protocol->receive(connection->context, message);
-    if (status == ERR_NOT_SUPPORTED || status == ERR_MALFORMED) {
-        component_counters.malformed++;
-    }
+    component_counters.malformed += status == ERR_NOT_SUPPORTED || status == ERR_MALFORMED;
     if (status != OK && (kind & MESSAGE_CLASS_MASK) == MESSAGE_CALL) {
         // No such call in this interface. Known ones were answered, whatever the handler said.
         wire_write(message_out(), kind | MESSAGE_REPLY);
@@ -110,14 +108,14 @@ void dispatch(const struct event *event) {
 
 // --- Start ---
 
-static status_t prepare(void) {
+status_t component_prepare(void) {
     TRY(pools_create());
     TRY(poll_create(&main_poll));
     return supervisor_connect();
 }
 
 [[noreturn]] void component_main(void) {
-    status_t status = prepare();
+    status_t status = component_prepare();
     if (status != OK) {
         log_error("can't start: %s", status_name(status));
         component_exit(1);

@@ -146,6 +146,7 @@ static struct reply_slot *deferral_find(struct reply_token token) {
 }
 
 status_t reply_send(status_t status) {
+    component_counters.malformed += status == ERR_MALFORMED;
     if (deferral_find(request.deferral) != nullptr) {
         slot_free(request.deferral.slot); // it deferred and then answered all the same
     }

@@ -16,7 +16,8 @@ void component_exit(int code) {
     process_exit(code);
 }
 
-[[noreturn, gnu::force_align_arg_pointer, gnu::no_stack_protector]] void _start(const struct kernel_calls *calls,
+// Weak: where a host's C library has the program's start, that one is it.
+[[noreturn, gnu::weak, gnu::force_align_arg_pointer, gnu::no_stack_protector]] void _start(const struct kernel_calls *calls,
                                                                               struct thread_buffer *buffer) {
     kernel_calls = calls;
     thread_buffer = buffer;

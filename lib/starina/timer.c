@@ -63,14 +63,14 @@ void timer_start(struct timer *timer, nsec_t after_ns, void (*fire)(void *contex
     timer_stop(timer);
     timer->fire = fire;
     timer->context = context;
-    if (ckd_add(&timer->deadline, clock_ns(), after_ns)) {
+    // At least 1 ns ahead: not within the round of callbacks that is running.
+    if (ckd_add(&timer->deadline, clock_ns(), after_ns != 0 ? after_ns : 1)) {
         timer->deadline = DEADLINE_NEVER;
     }
     insert(timer);
     update_kernel_timer();
 }
 
-// Timers that callbacks start meanwhile wait for the next event, however early they are due.
 void timers_expire(void) {
     kernel_deadline = DEADLINE_NEVER;
     nsec_t now = clock_ns();
