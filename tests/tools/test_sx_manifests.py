@@ -1,0 +1,138 @@
+"""Broken manifests, system files and recipes get one line that names the file and what to do."""
+
+import pytest
+import recipe
+from ui import Fail
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("colour = 1", "unknown key 'colour'"),
+        ("archive = 1", "'archive' must be a true or false"),
+        ("handles = true", "'handles' must be a whole number"),
+        ("handles = 0", "'handles' is not in 1 to 65535"),
+        ('memory = "2 MB"', "'memory' is not a size"),
+        ('memory = "-1 MiB"', "'memory' is not a size"),
+        ('needs = ["telepathy"]', "needs unknown 'telepathy'; known are ethernet, inspect, network"),
+        ("needs = [1]", "'needs' is not a list of strings"),
+        ('needs = ["network", "network"]', "'needs' names something twice"),
+        ('libraries = ["boost"]', "libraries unknown 'boost'"),
+        ('devices = [{ virtio = "gpu" }]', "'devices' has something else"),
+        ('restart = "sometimes"', "'restart' is none of never, on-failure, always"),
+        ("= 1", "not valid TOML"),
+    ],
+)
+def test_broken_manifest(small_tree, text, complaint):
+    small_tree.component("app", text)
+    with pytest.raises(Fail) as failure:
+        small_tree.components()
+    assert complaint in str(failure.value)
+    assert "apps/app/component.toml" in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+def test_missing_doc(small_tree):
+    small_tree.write("apps/app/component.toml", "")
+    with pytest.raises(Fail, match="'doc' is missing; add it"):
+        small_tree.components()
+
+
+def test_two_components_of_one_name(small_tree):
+    small_tree.component("app").component("app", folder="drivers")
+    with pytest.raises(Fail, match="the name 'app' is taken"):
+        small_tree.components()
+
+
+def test_folder_name_is_checked(small_tree):
+    with pytest.raises(Fail, match="the folder's name must be"):
+        small_tree.component("My-App").components()
+
+
+@pytest.fixture
+def stack(small_tree):
+    """A driver, a server on it, and a client of that."""
+    small_tree.component("nic", 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }]', folder="drivers")
+    small_tree.component("stack", 'provides = ["network"]\nneeds = ["ethernet"]', folder="servers")
+    return small_tree.component("app", 'needs = ["network", "inspect"]')
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("", "'components' is missing"),
+        ("[components]", "a system has 1 to 64 components"),
+        ("[components.ap]", "no such component 'ap'; known are app, nic, stack"),
+        ("[components.init]", "not 'init'"),
+        ('[components.nic]\nisolation = "strong"', "'isolation' is none of user, kernel"),
+        ("[components.nic]\ncolour = 1", "unknown key 'colour'"),
+        ("[components.app]", "'app' needs 'network', which nothing here provides; add its provider"),
+        ("[components.nic]\nconfig = { a = [] }", "config 'a' must be"),
+        ('[components.nic]\nconfig = { a = "x\\ny" }', "config 'a' must be"),
+        (f'[components.nic]\nconfig = {{ a = "{"x" * 960}" }}', "configuration is over 960 bytes"),
+        ('[components.nic]\n[files]\n"/site" = "nowhere"', "no file or folder 'nowhere'"),
+        ('[components.nic]\n[files]\n"site" = "apps"', "must begin with /"),
+        (
+            '[components.nic]\n[components.b]\ncomponent = "nic"\n[components.stack]\n[components.app]',
+            "'ethernet' for 'stack' is provided by b, nic; keep one of them",
+        ),
+    ],
+)
+def test_broken_system(stack, text, complaint):
+    with pytest.raises(Fail) as failure:
+        stack.system(text)
+    assert complaint in str(failure.value)
+    assert "systems/s.toml" in str(failure.value)
+
+
+def test_cyclic_needs(small_tree):
+    small_tree.component("a", 'provides = ["network"]\nneeds = ["ethernet"]')
+    small_tree.component("b", 'provides = ["ethernet"]\nneeds = ["network"]')
+    with pytest.raises(Fail, match="the needs form a cycle: a -> b -> a"):
+        small_tree.system("[components.a]\n[components.b]")
+
+
+def test_servers_come_before_their_clients(stack):
+    made = stack.system("[components.app]\n[components.stack]\n[components.nic]")
+    assert [item.name for item in made.instances] == ["nic", "stack", "app"]
+    assert made.instances[2].links == [("network", "stack"), ("inspect", None)]
+
+
+def test_system_overrides_manifest(stack):
+    made = stack.system('[components.nic]\nmemory = "3 MiB"\nrestart = "always"\npriority = 20')
+    nic = made.instances[0]
+    assert (nic.memory, nic.restart, nic.priority) == (3 << 20, "always", 20)
+
+
+def test_unknown_system_lists_the_known(small_tree):
+    import system
+
+    small_tree.system("[components.app]") if small_tree.component("app") else None
+    with pytest.raises(Fail, match="no system 'x'; known are s"):
+        system.load("x", {}, small_tree.root)
+
+
+RECIPE = """doc = "d"
+version = "1"
+license = "MIT"
+kind = "sources"
+package = "p"
+suite = "trixie"
+sha256 = "SHA"
+files = ["*.c"]
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("SHA", "0" * 63, "'sha256' is not the 64 hexadecimal digits"),
+        ('"trixie"', '"sid"', "'suite' is none of bookworm, trixie"),
+        ('"sources"', '"meson"', "'files' is for the kinds sources and package"),
+    ],
+)
+def test_broken_recipe(tmp_path, old, new, complaint):
+    path = tmp_path / "p.toml"
+    path.write_text(RECIPE.replace(old, new).replace("SHA", "0" * 64))
+    with pytest.raises(Fail, match=complaint):
+        recipe.load(path)

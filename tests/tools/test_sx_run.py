@@ -1,0 +1,114 @@
+"""What sx run makes of its options, and how it ends."""
+
+import argparse
+import shlex
+
+import pytest
+import qemu
+import run
+import symbolize
+from ui import Fail
+
+
+@pytest.fixture
+def web(small_tree):
+    small_tree.component("virtio_net", 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }]', folder="drivers")
+    small_tree.component("hello")
+    return small_tree.system("[components.virtio_net]\n[components.hello]")
+
+
+def options(*arguments):
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def words(system, *arguments):
+    return qemu.kernel_words(options(*arguments), system)
+
+
+def test_isolation_patterns_and_settings_reach_the_kernel(web):
+    line = words(web, "--isolate", "*=kernel", "--isolate", "virtio_*=user", "--set", "hello.a=b=c")
+    assert line == "isolate=virtio_net:user,hello:kernel hello.a=b=c"
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["--isolate", "tcpip=user"], "has no such component; it has hello, virtio_net"),
+        (["--isolate", "hello=soft"], "the mode must be one of user, kernel"),
+        (["--isolate", "hello"], "the mode must be one of user, kernel"),
+        (["--set", "a.b=c"], "has no such component; it has hello, init, virtio_net"),
+        (["--set", "hello"], "must be NAME.KEY=VALUE"),
+        (["--set", "hello.a=b c"], "must be NAME.KEY=VALUE"),
+        (["--set", "hello.a=" + "x" * 2048], "command line is over 2047 bytes"),
+    ],
+)
+def test_wrong_words_are_refused(web, arguments, complaint):
+    with pytest.raises(Fail) as failure:
+        words(web, *arguments)
+    assert complaint in str(failure.value)
+
+
+def test_port_is_forwarded_on_this_machine_only(web):
+    command = qemu.command(options("--port", "8099"), web)
+    assert "user,id=net,hostfwd=tcp:127.0.0.1:8099-:80" in command
+
+
+def test_each_machine_gets_its_kind_of_device(web):
+    assert "virtio-net-device,netdev=net,bus=virtio-mmio-bus.16" in qemu.command(options(), web)
+    assert "virtio-net-pci,netdev=net,disable-legacy=on,romfile=" in qemu.command(options("--machine", "q35"), web)
+
+
+def test_system_without_network_gets_none(small_tree):
+    small_tree.component("hello")
+    command = qemu.command(options(), small_tree.system("[components.hello]"))
+    assert not any("net" in word for word in command)
+
+
+def test_tap(web):
+    command = qemu.command(options("--net", "tap:tap7"), web)
+    assert "tap,id=net,ifname=tap7,script=no,downscript=no" in command
+
+
+def test_command_is_quoted_for_a_shell(web):
+    command = qemu.command(options("--isolate", "*=user", "--set", "hello.a=$x"), web)
+    assert shlex.split(qemu.quoted(command)) == command
+
+
+@pytest.mark.parametrize("arguments", [["--cpus", "9"], ["--port", "0"], ["--net", "tap:"], ["--memory", "x"]])
+def test_values_out_of_range_are_refused(arguments):
+    with pytest.raises(SystemExit):
+        options(*arguments)
+
+
+def test_busy_port_is_named_with_the_fix():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(Fail, match=f"port {port} can't be used .* sx run --port"):
+            run.check_port(port)
+
+
+class Recorded(symbolize.Symbolizer):
+    """Answers with the question."""
+
+    def meaning(self, name, address):
+        return f"<{name} {address:#x}>"
+
+
+def test_return_addresses_are_looked_up_at_their_call():
+    lines = ["fault", "  pc hello+0x1010", "  pc hello+0x1020", "end", "pc kernel+0xffffffff80100000"]
+    symbolizer = Recorded({})
+    assert [symbolizer.line(line) for line in lines] == [
+        "fault",
+        "  pc hello+0x1010 <hello 0x1010>",
+        "  pc hello+0x1020 <hello 0x101f>",
+        "end",
+        "pc kernel+0xffffffff80100000 <kernel 0xffffffff80100000>",
+    ]
+
+
+def test_unknown_name_stays_as_it_is():
+    assert symbolize.Symbolizer({}).line("pc ghost+0x10") == "pc ghost+0x10"
