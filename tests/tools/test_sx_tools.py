@@ -1,5 +1,6 @@
 """The smaller parts of sx: set-up, counting, Debian's sources, the command itself."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -122,3 +123,16 @@ def test_pytest_report_is_counted(tmp_path):
     report = tmp_path / "report.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>')
     assert sx_test.count(report) == (3, 3)
+
+
+def documented(command):
+    """The options that docs/sx.md gives for a command."""
+    section = (ROOT / "docs/sx.md").read_text().split(f"\n## sx {command}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `-")]
+    return {option for row in rows for option in re.findall(r"`(-[a-z-]+)", row.split(" | ")[0])}
+
+
+@pytest.mark.parametrize("command", ["run", "build", "test", "clean", "doctor", "tcb", "symbolize"])
+def test_reference_names_every_option(command):
+    shown = set(re.findall(r"^  (-[a-z-]+)(?:, (-[a-z-]+))?", sx(command, "--help").stdout, re.MULTILINE))
+    assert documented(command) == {option for pair in shown for option in pair if option} - {"-h", "--help"}

@@ -137,6 +137,8 @@ class Graph:
         arguments = [*self.base_flags(), folders, foreign, *self.own]
         folder = self.out / "components" / component.name
         objects = self.objects(trees.sources(component.folder), folder, arguments)
+        for source in component.test_sources():
+            objects.append(self.compile(source, folder / "tests" / f"{shown(source).replace('/', '_')}.o", arguments))
         names = [*component.libraries, ALWAYS_LIBRARY, *(item.name for item in self.everywhere)]
         libraries = [path for name in dict.fromkeys(names) for path in self.library(name)]
         elf = folder.with_suffix(".elf")

@@ -30,6 +30,7 @@ FIELDS = {
     "needs": (list, (), strings),
     "devices": (list, (), devices),
     "libraries": (list, (), strings),
+    "tests": (list, (), strings),  # globs of test files that it runs on the target
     "archive": (bool, False, None),
     "memory": (str, 1 << 20, size),
     "stack": (str, 32 << 10, size),
@@ -48,6 +49,7 @@ class Component:
     needs: list
     devices: list
     libraries: list
+    tests: list
     archive: bool
     memory: int
     stack: int
@@ -58,6 +60,16 @@ class Component:
     @property
     def manifest(self):
         return shown(self.folder / "component.toml")
+
+    def test_sources(self):
+        """The test files of the tree that are compiled into it."""
+        found = []
+        for pattern in self.tests:
+            matches = sorted(path for path in ROOT.glob(pattern) if path.name.endswith("_test.c"))
+            if not matches:
+                raise Fail(f"{self.manifest}: tests: no *_test.c in the tree matches '{pattern}'")
+            found += matches
+        return found
 
 
 def load(path):
