@@ -2,6 +2,7 @@
 #pragma once
 
 #include <starina/component.h>
+#include <starina/init.h>
 
 // --- Where events come from: what poll_add's key says ---
 
@@ -145,5 +146,3 @@ status_t supervisor_connect(void);
 void device_set(const struct supervisor_device *event);
 void device_set_memory(const struct supervisor_device_memory *event);
 void device_set_interrupt(const struct supervisor_device_interrupt *event);
-void config_set(bytes_t text);
-void archive_set(folio_t folio);

@@ -108,10 +108,15 @@ void dispatch(const struct event *event) {
 
 // --- Start ---
 
+static status_t start_unsupervised(void) {
+    is_started = true;
+    return component.start();
+}
+
 status_t component_prepare(void) {
     TRY(pools_create());
     TRY(poll_create(&main_poll));
-    return supervisor_connect();
+    return component.is_init ? start_unsupervised() : supervisor_connect();
 }
 
 [[noreturn]] void component_main(void) {

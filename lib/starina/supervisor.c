@@ -94,7 +94,7 @@ static void service_replace(struct service *service, channel_t channel) {
 
 // --- Events ---
 
-static void supervisor_on_client(struct supervisor_peer *peer, const struct supervisor_client *event) {
+static void supervisor_on_connect(struct supervisor_peer *peer, const struct supervisor_connect *event) {
     (void) peer;
     client_connected(event->service, channel_take(&event->channel));
 }

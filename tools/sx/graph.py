@@ -35,7 +35,7 @@ class Graph:
         self.tree = tree
         self.out = output(debug)
         self.generated = self.out / "generated"
-        self.ninja = Writer()
+        self.ninja = Writer(shown(self.out))
         self.headers = []
         self.libraries = {}
         self.everywhere = [item for item in tree.recipes.values() if item.everywhere]

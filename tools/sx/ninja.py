@@ -10,8 +10,9 @@ def paths(items):
 
 
 class Writer:
-    def __init__(self):
-        self.lines = ["# Written by sx from the manifests. Run `sx build`.", "ninja_required_version = 1.10", ""]
+    def __init__(self, folder):
+        self.lines = ["# Written by sx from the manifests. Run `sx build`.", "ninja_required_version = 1.10"]
+        self.lines += [f"builddir = {escape(folder)}", ""]  # where Ninja keeps its own log
 
     def rule(self, name, command, description, **settings):
         self.lines += [f"rule {name}", f"  command = {command}", f"  description = {description}"]
