@@ -74,9 +74,10 @@ def apt_get(options, *arguments, folder=None):
         raise Fail("apt-get is missing; Starina's libraries come from Debian: build on Debian 12") from None
 
 
-def last_error(result):
-    lines = [line for line in result.stderr.splitlines() if line.startswith("E:")]
-    return lines[-1] if lines else f"apt-get ended with {result.returncode}"
+def reason(*results):
+    """The first thing that apt-get complained about."""
+    lines = [line for result in results for line in result.stderr.splitlines() if line.startswith(("E:", "W:"))]
+    return lines[0] if lines else f"apt-get ended with {results[-1].returncode}"
 
 
 def download(recipe, folder):
@@ -90,8 +91,9 @@ def download(recipe, folder):
     result = apt_get(options, *action, folder=folder)
     if result.returncode != 0:
         progress("Updating the package lists …")
-        apt_get(options, "update")
+        updated = apt_get(options, "update")
         progress(f"Downloading {recipe.name} {recipe.version} …")
         result = apt_get(options, *action, folder=folder)
-    if result.returncode != 0:
-        raise Fail(f"can't download {recipe.name}: is the network there? Then repeat the command ({last_error(result)})")
+        if result.returncode != 0:
+            why = reason(updated, result)
+            raise Fail(f"can't download {recipe.name}; check the network and repeat the command ({why})")

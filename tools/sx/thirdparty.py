@@ -13,8 +13,9 @@ import flags
 from paths import cache
 from ui import Fail, progress, progress_end
 
+# Meson asks the compiler which linker it has; for this target clang would ask gcc, which need not be there.
 CROSS_FILE = """[binaries]
-c = ['{clang}', '--target={target}', '-nostdlib', '-nostdlibinc']
+c = ['{clang}', '--target={target}', '-ccc-gcc-name', '{clang}', '-nostdlib', '-nostdlibinc']
 c_ld = 'lld'
 ar = 'llvm-ar-19'
 nm = 'llvm-nm-19'
