@@ -1,0 +1,266 @@
+// The Ethernet device as lwIP's network interface: frames go through rings in memory shared with the driver.
+//
+// Received frames are lent to lwIP where they lie. The driver is not trusted: lib/ring checks what it writes, and lwIP
+// what the frames say.
+#include <lwip/etharp.h>
+#include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
+#include <netif/ethernet.h>
+
+#include "clocks.h"
+#include "link.h"
+#include "needs.h"
+#include "stack.h"
+
+#include <ring/frame_region.h>
+#include <starina/component.h>
+
+struct link;
+#define ETHERNET_PEER struct link
+#include "ethernet.client.h"
+
+enum : uint64_t { OPEN_TIMEOUT = 5 * NSEC_PER_SEC };
+enum { LENT_MAX = FRAME_HALF / 2 }; // then lwIP gives back what it keeps out of order
+
+struct link {
+    channel_t channel;
+    struct netif *netif;
+    uint64_t mapping;
+    struct frame_end end;
+    uint16_t lent;             // received frames that lwIP has
+    uint16_t free_count;       // buffers for sending
+    uint16_t free[FRAME_HALF]; // a stack of them
+    bool is_open;              // the driver is there and keeps to the protocol
+    bool is_blocked;           // lwIP wanted to send and there was no buffer
+    struct pbuf_custom packets[FRAME_HALF];
+};
+
+static struct link link;
+struct link_counters link_counters;
+
+// --- Receiving ---
+
+static void packet_return(struct pbuf *packet) {
+    uint16_t buffer = (uint16_t) ((struct pbuf_custom *) packet - link.packets);
+    link.lent--;
+    if (frame_give(&link.end, FRAME_RECEIVE_RETURNED, (struct frame) {.buffer = buffer}) != OK) {
+        log_error("receive buffer %u was given back twice", buffer);
+    }
+}
+
+static void packet_input(struct frame frame) {
+    struct pbuf_custom *custom = &link.packets[frame.buffer];
+    custom->custom_free_function = packet_return;
+    link.lent++;
+    link_counters.received++;
+    void *data = frame_data(&link.end, frame);
+    struct pbuf *packet = pbuf_alloced_custom(PBUF_RAW, frame.length, PBUF_REF, custom, data, frame.length);
+    if (link.netif->input(packet, link.netif) != ERR_OK) {
+        link_counters.dropped++;
+        pbuf_free(packet);
+    }
+}
+
+static void free_out_of_order(void) {
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
+        if (pcb->ooseq != nullptr) {
+            tcp_free_ooseq(pcb);
+        }
+    }
+}
+
+static void link_fail(status_t status) {
+    log_error("the driver broke the ring protocol: %s", status_name(status));
+    link.is_open = false;
+    netif_set_link_down(link.netif);
+}
+
+// The driver gets no buffer back before the batch ends, so that a flood can't make it endless.
+static void receive_batch(void) {
+    struct frame frame;
+    status_t status;
+    do {
+        while ((status = frame_take(&link.end, FRAME_RECEIVED, &frame)) == OK) {
+            packet_input(frame);
+        }
+        if (status != ERR_EMPTY) {
+            link_fail(status);
+            return;
+        }
+    } while (!frame_sleep(&link.end, FRAME_RECEIVED));
+    if (link.lent > LENT_MAX) {
+        free_out_of_order();
+    }
+}
+
+// --- Sending ---
+
+static void collect_transmitted(void) {
+    struct frame frame;
+    status_t status;
+    while ((status = frame_take(&link.end, FRAME_TRANSMITTED, &frame)) == OK) {
+        link.free[link.free_count++] = frame.buffer;
+    }
+    if (status != ERR_EMPTY) {
+        link_fail(status);
+    }
+}
+
+static err_t link_output(struct netif *netif, struct pbuf *packet) {
+    (void) netif;
+    if (link.is_open && link.free_count == 0) {
+        collect_transmitted();
+    }
+    if (!link.is_open || packet->tot_len > FRAME_BUFFER_SIZE - FRAME_HEADROOM) {
+        link_counters.dropped++;
+        return ERR_IF;
+    }
+    if (link.free_count == 0) {
+        link.is_blocked = true;
+        return ERR_MEM;
+    }
+    struct frame frame = {link.free[--link.free_count], FRAME_HEADROOM, packet->tot_len, 0};
+    uint8_t *data = frame_data(&link.end, frame);
+    pbuf_copy_partial(packet, data, packet->tot_len, 0);
+    if (((struct eth_hdr *) data)->type == PP_HTONS(ETHTYPE_ARP)) {
+        clocks_expect_arp();
+    }
+    link_counters.sent++;
+    return frame_give(&link.end, FRAME_TRANSMIT, frame) == OK ? ERR_OK : ERR_IF;
+}
+
+// There are buffers again: goes on where connections had to stop.
+static void resume_output(void) {
+    collect_transmitted();
+    if (!link.is_blocked || link.free_count == 0) {
+        return;
+    }
+    link.is_blocked = false;
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != nullptr && !link.is_blocked; pcb = pcb->next) {
+        if (pcb->unsent != nullptr) {
+            tcp_output(pcb);
+        }
+    }
+}
+
+static bool publish(void) {
+    bool transmit = frame_publish(&link.end, FRAME_TRANSMIT);
+    bool returned = frame_publish(&link.end, FRAME_RECEIVE_RETURNED);
+    return transmit || returned;
+}
+
+void link_flush(void) {
+    if (!link.is_open) {
+        return;
+    }
+    bool kick = publish();
+    while (link.is_open && link.is_blocked && !frame_sleep(&link.end, FRAME_TRANSMITTED)) {
+        resume_output();
+        kick |= publish();
+    }
+    if (kick || link.is_blocked) {
+        (void) ethernet_kick_send(link.channel); // full: a kick is on its way; closed: ethernet_on_closed follows
+    }
+}
+
+// --- The driver ---
+
+static void ethernet_on_wake(struct link *self) {
+    if (!self->is_open) {
+        return;
+    }
+    stack_enter();
+    receive_batch();
+    if (self->is_blocked) {
+        resume_output();
+    }
+    stack_leave();
+}
+
+static void ethernet_on_link(struct link *self, const struct ethernet_link *event) {
+    stack_enter();
+    if (event->up && self->is_open) {
+        netif_set_link_up(self->netif);
+    } else {
+        netif_set_link_down(self->netif);
+    }
+    stack_leave();
+}
+
+// Init starts it again; link_open is called then.
+static void ethernet_on_closed(struct link *self) {
+    stack_enter();
+    self->is_open = false;
+    netif_set_link_down(self->netif);
+    stack_leave();
+}
+
+static void ethernet_on_writable(struct link *self) {
+    stack_enter();
+    (void) ethernet_kick_send(self->channel);
+    stack_leave();
+}
+
+// The old memory goes once lwIP has given back what it kept of it.
+static void forget_region(void) {
+    free_out_of_order();
+    if (link.mapping != 0 && link.lent == 0) {
+        (void) vmspace_unmap(link.mapping);
+    }
+    link.mapping = 0;
+}
+
+static status_t map_region(folio_t folio) {
+    uint64_t size = 0;
+    status_t status = folio_info(folio, &size);
+    if (status == OK && size < sizeof(struct frame_region)) {
+        status = ERR_MALFORMED;
+    }
+    if (status == OK) {
+        status = vmspace_map(folio, 0, sizeof(struct frame_region), MAP_READ | MAP_WRITE, &link.mapping);
+    }
+    (void) handle_close(folio.handle);
+    return status;
+}
+
+static void begin_rings(void) {
+    frame_begin(&link.end, (struct frame_region *) (uintptr_t) link.mapping, FRAME_CLIENT, 0);
+    for (link.free_count = 0; link.free_count < FRAME_HALF; link.free_count++) {
+        link.free[link.free_count] = (uint16_t) (FRAME_HALF + link.free_count);
+    }
+    link.lent = 0;
+    link.is_blocked = false;
+    link.is_open = true;
+}
+
+static err_t link_init(struct netif *netif) {
+    netif->name[0] = 'e';
+    netif->name[1] = 'n';
+    netif->output = etharp_output;
+    netif->linkoutput = link_output;
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+    return ERR_OK;
+}
+
+status_t link_open(struct netif *netif) {
+    struct ethernet_open_reply reply;
+    forget_region();
+    link.channel = need_ethernet();
+    TRY(ethernet_open_call(link.channel, &reply, OPEN_TIMEOUT));
+    TRY(map_region(reply.region));
+    if (reply.mac.len != NETIF_MAX_HWADDR_LEN || reply.mtu < TCP_MSS + IP_HLEN + TCP_HLEN) {
+        return ERR_MALFORMED;
+    }
+    if (link.netif == nullptr) {
+        link.netif = netif;
+        netif_add(netif, nullptr, nullptr, nullptr, nullptr, link_init, ethernet_input);
+    }
+    netif->mtu = TCP_MSS + IP_HLEN + TCP_HLEN;
+    netif->hwaddr_len = NETIF_MAX_HWADDR_LEN;
+    TRY(mem_copy(netif->hwaddr, sizeof(netif->hwaddr), reply.mac.ptr, reply.mac.len));
+    TRY(ethernet_attach(link.channel, &link));
+    begin_rings();
+    netif_set_link_up(netif);
+    receive_batch();
+    return OK;
+}

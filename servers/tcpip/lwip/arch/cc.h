@@ -1,0 +1,16 @@
+// What lwIP needs to know of its surroundings. See port.c and checksum.c.
+#pragma once
+
+#include <stdint.h>
+
+uint32_t port_random(void);
+[[noreturn]] void port_assert_failed(const char *what, const char *file, int line);
+uint16_t checksum_add(const void *data, int size);
+
+#define BYTE_ORDER LITTLE_ENDIAN
+#define LWIP_NO_UNISTD_H 1
+#define LWIP_NO_CTYPE_H 1
+#define LWIP_RAND() port_random()
+#define LWIP_CHKSUM checksum_add
+#define LWIP_PLATFORM_DIAG(arguments)
+#define LWIP_PLATFORM_ASSERT(message) port_assert_failed(message, __FILE__, __LINE__)

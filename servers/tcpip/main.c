@@ -1,0 +1,132 @@
+// tcpip: the TCP/IP stack. Opens sockets by URI, looks up names, tells its state.
+//
+// Nobody is trusted: not the clients, not the driver, and least of all what comes from the network.
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/stats.h>
+
+#include "link.h"
+#include "network.server.h"
+#include "resolve.h"
+#include "stack.h"
+#include "tcp_connect.h"
+#include "tcp_listener.h"
+#include "tcp_stream.h"
+#include "udp_socket.h"
+#include "uri.h"
+
+// What a client has open is found by its address.
+struct client {
+    uint64_t unused;
+};
+
+enum { CLIENTS_MAX = 64, SOCKET_CHANNELS = STREAMS_MAX + 32 + 64 + 1, CALLS_MAX = 64 };
+
+static status_t network_open(struct client *client, const struct network_open *request, struct network_open_reply *reply) {
+    struct uri uri;
+    TRY(uri_parse(request->uri, &uri));
+    stack_enter();
+    status_t status = PENDING;
+    switch (uri.scheme) {
+    case URI_TCP:
+        tcp_connect_begin(network_open_defer(client), &uri);
+        break;
+    case URI_TCP_LISTEN:
+        status = tcp_listener_open(client, uri.address, uri.port, &reply->channel);
+        break;
+    case URI_UDP:
+        status = udp_socket_open(client, uri.address, uri.port, &reply->channel);
+        break;
+    }
+    stack_leave();
+    return status;
+}
+
+// --- resolve: the lookup has no memory of its own for the call, so the calls' tokens are kept here ---
+
+struct resolve_call {
+    network_resolve_token_t token;
+    bool is_used;
+};
+static struct resolve_call resolve_calls[CALLS_MAX];
+
+static void on_resolved(void *context, status_t status, uint32_t address) {
+    struct resolve_call *call = context;
+    const struct network_resolve_reply reply = {.address = address};
+    network_resolve_complete(call->token, status, &reply);
+    call->is_used = false;
+}
+
+static struct resolve_call *resolve_call_take(void) {
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (!resolve_calls[i].is_used) {
+            resolve_calls[i].is_used = true;
+            return &resolve_calls[i];
+        }
+    }
+    return nullptr;
+}
+
+static status_t network_resolve(struct client *client, const struct network_resolve *request, struct network_resolve_reply *reply) {
+    if (address_parse(request->name, &reply->address) == OK) {
+        return OK;
+    }
+    struct resolve_call *call = resolve_call_take();
+    if (call == nullptr) {
+        return ERR_LIMIT;
+    }
+    stack_enter();
+    call->token = network_resolve_defer(client);
+    status_t status = resolve_begin(request->name, on_resolved, call);
+    call->is_used = status == OK && call->is_used;
+    stack_leave();
+    return status == OK ? PENDING : status;
+}
+
+// --- status ---
+
+static uint64_t count_errors(const struct stats_proto *stats) {
+    return stats->drop + stats->memerr;
+}
+
+static uint32_t count_connections(void) {
+    uint32_t count = 0;
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
+        count++;
+    }
+    return count;
+}
+
+static status_t network_status(struct client *client, struct network_status_reply *reply) {
+    (void) client;
+    const struct stats_ *stats = &lwip_stats;
+    reply->address = netif_ip4_addr(&stack_netif)->addr;
+    reply->netmask = netif_ip4_netmask(&stack_netif)->addr;
+    reply->gateway = netif_ip4_gw(&stack_netif)->addr;
+    reply->dns = resolve_server();
+    reply->frames_received = link_counters.received;
+    reply->frames_sent = link_counters.sent;
+    reply->frames_dropped = link_counters.dropped + udp_dropped() + count_errors(&stats->etharp) +
+                            count_errors(&stats->ip) + count_errors(&stats->icmp) + count_errors(&stats->udp) +
+                            count_errors(&stats->tcp);
+    reply->checksum_errors = (uint64_t) stats->ip.chkerr + stats->icmp.chkerr + stats->udp.chkerr + stats->tcp.chkerr;
+    reply->connections = count_connections();
+    return OK;
+}
+
+// --- Life ---
+
+static void disconnected(struct client *client) {
+    tcp_listeners_disown(client);
+    udp_sockets_disown(client);
+}
+
+// The only service that it needs is `ethernet`.
+static void reconnected(const char *service) {
+    status_t status = stack_reconnect();
+    if (status != OK) {
+        log_error("%s: can't be opened again: %s", service, status_name(status));
+    }
+}
+
+COMPONENT(tcpip, .clients = CLIENTS_MAX, .channels = SOCKET_CHANNELS, .deferred = 2 * CALLS_MAX, .start = stack_start,
+          .on_disconnect = disconnected, .on_reconnect = reconnected);

@@ -1,0 +1,18 @@
+// Host names to IPv4 addresses.
+#pragma once
+
+#include <starina/types.h>
+
+// `address` in network byte order, if the status is OK.
+typedef void (*resolved_t)(void *context, status_t status, uint32_t address);
+
+// Looks a name up; `resolved` is called once, maybe at once. ERR_INVALID_ARGUMENT, ERR_UNREACHABLE (no server known),
+// ERR_LIMIT (too many lookups): it is not called
+status_t resolve_begin(bytes_t name, resolved_t resolved, void *context);
+
+bool resolve_is_waiting(void);
+bool resolve_was_used(void); // there may be remembered names
+
+// "ADDRESS" or "ADDRESS:PORT". ERR_INVALID_ARGUMENT
+status_t resolve_set_server(bytes_t endpoint);
+uint32_t resolve_server(void); // network byte order; 0: none

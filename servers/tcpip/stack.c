@@ -1,0 +1,104 @@
+// The one lwIP instance: starts it and gives it its addresses.
+#include <lwip/dhcp.h>
+#include <lwip/dns.h>
+#include <lwip/etharp.h>
+#include <lwip/init.h>
+
+#include "clocks.h"
+#include "link.h"
+#include "resolve.h"
+#include "stack.h"
+#include "uri.h"
+
+#include <starina/component.h>
+
+struct netif stack_netif;
+
+void stack_enter(void) {
+    clocks_begin();
+}
+
+void stack_leave(void) {
+    clocks_end();
+    link_flush();
+}
+
+status_t stack_status(err_t error) {
+    switch (error) {
+    case ERR_OK:
+        return OK;
+    case ERR_MEM:
+    case ERR_BUF:
+        return ERR_LIMIT;
+    case ERR_RTE:
+    case ERR_IF:
+        return ERR_UNREACHABLE;
+    case ERR_USE:
+    case ERR_ISCONN:
+        return ERR_BUSY;
+    case ERR_RST:
+        return ERR_REFUSED;
+    case ERR_ABRT:
+    case ERR_TIMEOUT:
+        return ERR_TIMED_OUT;
+    default:
+        return ERR_INVALID_ARGUMENT;
+    }
+}
+
+// Asks for the gateway's Ethernet address right away, so that the first answer need not wait for it.
+static void set_addresses(uint32_t address, uint32_t netmask, uint32_t gateway) {
+    const ip4_addr_t ip = {address}, mask = {netmask}, router = {gateway};
+    netif_set_addr(&stack_netif, &ip, &mask, &router);
+    netif_set_up(&stack_netif);
+    if (gateway != 0) {
+        (void) etharp_query(&stack_netif, &router, nullptr);
+    }
+}
+
+static status_t configure_static(bytes_t text) {
+    uint32_t address, netmask, gateway = 0;
+    bytes_t gateway_text = config_bytes("gateway", BYTES(""));
+    TRY(network_parse(text, &address, &netmask));
+    if (gateway_text.len != 0) {
+        TRY(address_parse(gateway_text, &gateway));
+    }
+    set_addresses(address, netmask, gateway);
+    return OK;
+}
+
+static status_t configure_dhcp(void) {
+    netif_set_up(&stack_netif);
+    return stack_status(dhcp_start(&stack_netif));
+}
+
+static status_t configure(void) {
+    bytes_t address = config_bytes("address", BYTES("")), dns = config_bytes("dns", BYTES(""));
+    if (dns.len != 0) {
+        TRY(resolve_set_server(dns));
+    }
+    if (config_u64("dhcp", 0) != 0) {
+        return configure_dhcp();
+    }
+    return address.len != 0 ? configure_static(address) : OK;
+}
+
+status_t stack_start(void) {
+    lwip_init();
+    TRY(link_open(&stack_netif));
+    netif_set_default(&stack_netif);
+    netif_set_hostname(&stack_netif, "starina");
+    status_t status = configure();
+    if (status != OK) {
+        log_error("bad address, gateway or dns in the configuration: %s", status_name(status));
+    }
+    stack_leave();
+    return status;
+}
+
+status_t stack_reconnect(void) {
+    stack_enter();
+    status_t status = link_open(&stack_netif);
+    stack_leave();
+    return status;
+}

@@ -1,0 +1,98 @@
+// A TCP connection as a `stream`: what its parts share.
+//
+// tcp_stream.c: its life; tcp_send.c: from the client to the remote end; tcp_receive.c: the other way.
+#pragma once
+
+#include <lwip/tcp.h>
+
+#include "network.h"
+
+#include <starina/component.h>
+
+enum { STREAMS_MAX = 384 };
+
+// Something that was written and that lwIP has not taken yet.
+struct tcp_write {
+    struct pbuf *copy;  // a copy of the bytes; nullptr: they are in the folio
+    folio_t folio;      // ours until all of it has been mapped
+    uint64_t offset;    // of the first byte that lwIP has not taken
+    uint64_t remaining; // bytes
+};
+
+// A part of a folio that lwIP sends from.
+struct tcp_window {
+    uint64_t address;
+    uint64_t size;
+    uint64_t given; // bytes that lwIP has taken, from the beginning
+    uint64_t end;   // the stream's position after these
+};
+
+enum { WRITES_MAX = 2, WINDOWS_MAX = 4 };
+
+struct tcp_sending {
+    struct tcp_write writes[WRITES_MAX]; // in order
+    unsigned write_count;
+    struct tcp_window windows[WINDOWS_MAX]; // in order; only the last may have bytes left to give
+    unsigned window_count;
+    uint64_t given;        // bytes, since the beginning
+    uint64_t acknowledged; // of these
+    uint32_t progress;     // tcp_ticks when the last ones were
+    bool is_finishing;     // the client will write no more
+    bool is_finished;      // lwIP knows
+    bool is_paused;        // the client's messages wait in its channel
+    bool owes_drained;     // the client was not told yet
+};
+
+struct tcp_chunk;
+
+struct tcp_receiving {
+    struct tcp_chunk *first, *last; // what the client's queue had no room for
+    unsigned chunk_count;
+    bool is_finished;   // the remote end will send no more
+    bool owes_finished; // the client was not told yet
+};
+
+struct tcp_listener;
+
+struct tcp_stream {
+    struct tcp_pcb *pcb; // nullptr before it connects, and when there is nothing more that it must tell us
+    channel_t channel;   // HANDLE_INVALID before the client has the other end, and after it has closed it
+    bool is_orphan;      // the client has closed it after its last byte
+    struct tcp_sending sending;
+    struct tcp_receiving receiving;
+    struct tcp_listener *listener;  // in whose queue it waits
+    network_open_token_t opening;   // the call that connects it
+    uint16_t remote_port;           // to connect to, host byte order
+    struct tcp_stream *next;        // in the listener's queue, or the list of free ones
+};
+
+// --- tcp_stream.c ---
+
+struct tcp_stream *tcp_stream_create(void); // nullptr: too many
+void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb);
+
+// Makes the client's end of its channel. On failure nothing has changed.
+status_t tcp_stream_open_channel(struct tcp_stream *stream, channel_t *out_client);
+void tcp_stream_close_channel(struct tcp_stream *stream);
+
+// Resets the connection, tells the client and frees it.
+void tcp_stream_abort(struct tcp_stream *stream);
+void tcp_stream_free(struct tcp_stream *stream);
+
+// --- tcp_send.c. False: it had to be aborted, and is gone ---
+
+status_t tcp_send_bytes(struct tcp_stream *stream, bytes_t bytes);
+status_t tcp_send_folio(struct tcp_stream *stream, folio_t folio, uint64_t offset, uint64_t size); // owns the folio
+[[nodiscard]] bool tcp_send_more(struct tcp_stream *stream);
+[[nodiscard]] bool tcp_send_acknowledged(struct tcp_stream *stream, uint16_t size);
+void tcp_send_tell(struct tcp_stream *stream); // the client's queue has room again
+bool tcp_send_is_stalled(const struct tcp_stream *stream);
+bool tcp_send_is_complete(const struct tcp_stream *stream); // finished, and the remote end has every byte
+void tcp_send_drop(struct tcp_stream *stream);              // after lwIP has forgotten the connection
+
+// --- tcp_receive.c ---
+
+[[nodiscard]] bool tcp_receive_take(struct tcp_stream *stream, struct pbuf *packet); // false: no memory for it. Owns the packet
+void tcp_receive_finish(struct tcp_stream *stream);
+void tcp_receive_tell(struct tcp_stream *stream); // the client's queue has room again
+void tcp_receive_drop(struct tcp_stream *stream);
