@@ -48,3 +48,13 @@ def test_broken_interface_is_one_line(tmp_path, text, complaint):
     assert result.returncode == 1
     assert result.stderr.startswith(str(broken)) and result.stderr.endswith(complaint + "\n")
     assert result.stderr.count("\n") == 1
+
+
+def test_reference_pages_are_current():
+    sys.path.insert(0, str(ROOT / "tools"))
+    import interface_docs
+    from interface_model import load
+
+    committed = {path.name: path.read_text() for path in (ROOT / "docs/interfaces").iterdir()}
+    fix = "run: tools/interfacegen.py --docs docs/interfaces interfaces/*.toml"
+    assert committed == interface_docs.pages([load(path) for path in INTERFACES]), fix
