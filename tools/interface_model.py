@@ -130,7 +130,7 @@ def parse_body(where, struct, table):
 def parse_message(path, interface, number, name, table):
     where = f"{path}: [{name}]"
     require(NAME.match(name) and not name.endswith("_reply"), where, "not a name for a message")
-    require(name not in ("interface", "receive", "attach", "serve", "server"), where, "this name is taken")
+    require(name not in ("interface", "receive", "attach", "serve", "client", "peer"), where, "this name is taken")
     require(isinstance(table, dict), where, "is not a message")
     unknown = set(table) - {"doc", "kind", "args", "reply", "errors"}
     require(not unknown, where, f"unknown key '{min(unknown, default='')}'")
