@@ -314,6 +314,10 @@ void fake_close(channel_t test_end) {
     fake_handle_close(test_end.handle);
 }
 
+bool fake_has_peer(channel_t test_end) {
+    return find(test_end.handle)->peer != nullptr;
+}
+
 channel_t fake_bootstrap(void) {
     return supervisor;
 }

@@ -34,6 +34,9 @@ static status_t probe_later(struct client *client, struct probe_later_reply *rep
 
 static status_t probe_release(struct client *client) {
     (void) client;
+    if (probe.waiting_count == 0) {
+        return OK;
+    }
     struct probe_later_reply reply = {.text = BYTES("at last")};
     probe_later_complete(probe.waiting[--probe.waiting_count], OK, &reply);
     return OK;
