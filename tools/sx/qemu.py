@@ -52,6 +52,7 @@ def setting_word(item, system):
 def kernel_words(options, system):
     words = isolation_words(options.isolate, system)
     words += [setting_word(item, system) for item in options.set]
+    words += ["trace"] if options.trace else []
     line = " ".join(words)
     if len(line.encode()) > COMMAND_LINE_MAX:
         raise Fail(f"the kernel's command line is over {COMMAND_LINE_MAX} bytes; give fewer --isolate and --set")
@@ -76,10 +77,19 @@ def devices(options, system):
     return arguments
 
 
-def command(options, system):
+def memory(options, ram_file):
+    """RAM in a file outlives QEMU: the trace is read from it."""
+    arguments = ["-m", str(options.memory)]
+    if ram_file:
+        backend = f"memory-backend-file,id=ram,size={options.memory}M,mem-path={ram_file},share=on"
+        arguments += ["-object", backend, "-machine", "memory-backend=ram"]
+    return arguments
+
+
+def command(options, system, ram_file=None):
     image = shown(output(options.debug) / system.name / "starina.elf")
     arguments = [PROGRAM, *MACHINES[options.machine], "-accel", "tcg", "-cpu", options.cpu, "-smp", str(options.cpus)]
-    arguments += ["-m", str(options.memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    arguments += [*memory(options, ram_file), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     arguments += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4", *devices(options, system)]
     arguments += ["-icount", "shift=0,sleep=off"] if options.icount else []

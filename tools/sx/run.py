@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -41,6 +42,7 @@ def add_arguments(parser):
     add("--isolate", action="append", default=[], metavar="PATTERN=MODE", help="isolation of components: user or kernel")
     add("--set", action="append", default=[], metavar="NAME.KEY=VALUE", help="configuration of a component")
     add("--net", type=network, default="user", metavar="user|tap:IFNAME", help="how the network is reached")
+    add("--trace", metavar="FILE", help="write a trace for ui.perfetto.dev when the machine ends")
     add("--gdb", action="store_true", help=f"wait for a debugger on port {qemu.GDB_PORT}")
     add("--icount", action="store_true", help="count instructions as time; one CPU")
     add("--debug", action="store_true", help="with checks for undefined behaviour")
@@ -105,12 +107,12 @@ def on_sigterm(number, frame):
     raise KeyboardInterrupt
 
 
-def run_machine(options, system):
+def run_machine(options, system, command):
     from symbolize import Symbolizer, elf_files
 
     is_web = "net" in system.devices and options.net == "user"
     symbolizer = Symbolizer(elf_files(system, options.debug))
-    machine = start(qemu.command(options, system))
+    machine = start(command)
     try:
         printed = follow(machine, symbolizer, f"http://127.0.0.1:{options.port}/" if is_web else None)
         return exit_code(machine.wait(), printed)
@@ -123,18 +125,8 @@ def run_machine(options, system):
         symbolizer.close()
 
 
-def main(options):
-    if options.icount:
-        options.cpus = 1
-    system = load_system(options.system)
-    image = output(options.debug) / system.name / "starina.elf"
-    if options.dry_run:
-        say(qemu.quoted(qemu.command(options, system)))
-        return 0
-    return build_and_run(options, system, image)
-
-
-def build_and_run(options, system, image):
+def prepare(options, system):
+    """Everything that must be there before the machine starts."""
     import build
     import setup
 
@@ -143,6 +135,28 @@ def build_and_run(options, system, image):
         check_port(options.port)
     build.build([system.name], options.debug, yes=options.yes, quiet=not sys.stdout.isatty())
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def main(options):
+    if options.icount:
+        options.cpus = 1
+    system = load_system(options.system)
+    image = output(options.debug) / system.name / "starina.elf"
+    ram_file = f"{shown(image.parent)}/ram-{os.getpid()}" if options.trace else None
+    command = qemu.command(options, system, ram_file)
+    if options.dry_run:
+        say(qemu.quoted(command))
+        return 0
+    prepare(options, system)
     if options.gdb:
         say(f"Waiting for: gdb {shown(image)} -ex 'target remote 127.0.0.1:{qemu.GDB_PORT}'")
-    return run_machine(options, system)
+    try:
+        code = run_machine(options, system, command)
+        if options.trace:
+            import trace
+
+            trace.save(ROOT / ram_file, image, options.trace)
+        return code
+    finally:
+        if options.trace:
+            (ROOT / ram_file).unlink(missing_ok=True)
