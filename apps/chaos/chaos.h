@@ -1,0 +1,28 @@
+// The ways to misbehave. Each returns only if it was allowed to go on; what it tells then is the component's exit code.
+#pragma once
+
+#include <starina/component.h>
+
+typedef int (*act_t)(void);
+
+// faults.c: ended by the kernel
+int act_null_read(void);
+int act_wild_write(void);
+int act_divide(void);
+int act_illegal(void);
+int act_loop(void);
+int act_recurse(void);
+
+// hoarding.c: stopped by a limit
+int act_allocate(void);
+int act_handles(void);
+
+// messages.c: stopped by the server or by its own queue
+int act_flood(void);
+int act_garbage(void);
+
+// system_calls.c: answered with errors
+int act_syscalls(void);
+
+// random.c: repeatable, from the configuration's `seed`
+uint64_t random_next(void);
