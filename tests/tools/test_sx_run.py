@@ -91,6 +91,11 @@ def test_busy_port_is_named_with_the_fix():
             run.check_port(port)
 
 
+def test_missing_interface_is_named_with_the_fix():
+    with pytest.raises(Fail, match="no network interface 'tap99'; make it: ip tuntap add dev tap99 mode tap"):
+        run.check_interface("tap99")
+
+
 class Recorded(symbolize.Symbolizer):
     """Answers with the question."""
 

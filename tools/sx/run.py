@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import qemu
 from paths import ROOT, output, shown
@@ -64,6 +65,18 @@ def check_port(port):
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise Fail(f"port {port} can't be used ({error.strerror}); choose another: sx run --port {port + 1}") from None
+
+
+def check_interface(name):
+    if not Path("/sys/class/net", name).exists():
+        raise Fail(f"no network interface '{name}'; make it: ip tuntap add dev {name} mode tap && ip link set {name} up")
+
+
+def check_network(options):
+    if options.net == "user":
+        check_port(options.port)
+    else:
+        check_interface(options.net.removeprefix("tap:"))
 
 
 def die_with_parent():
@@ -131,10 +144,9 @@ def prepare(options, system):
     import setup
 
     setup.ensure("run", options.yes)
-    if options.net == "user" and "net" in system.devices:
-        check_port(options.port)
+    if "net" in system.devices:
+        check_network(options)
     build.build([system.name], options.debug, yes=options.yes, quiet=not sys.stdout.isatty())
-    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def main(options):
@@ -147,6 +159,7 @@ def main(options):
     if options.dry_run:
         say(qemu.quoted(command))
         return 0
+    signal.signal(signal.SIGTERM, on_sigterm)
     prepare(options, system)
     if options.gdb:
         say(f"Waiting for: gdb {shown(image)} -ex 'target remote 127.0.0.1:{qemu.GDB_PORT}'")
