@@ -66,6 +66,19 @@ def test_code_lines(text, lines):
     assert tcb.code_lines(text) == lines
 
 
+def test_components_in_kernel_isolation_are_trusted():
+    output = sx("tcb", "--system", "hello").stdout
+    assert re.search(r"\d+  trusted in 'hello': kernel, apps/echo, include/starina, .*lib/starina, servers/init\n", output)
+
+
+def test_a_part_that_cannot_run_counts_as_a_failure(capsys):
+    def run(pattern):
+        raise Fail("no bricks")
+
+    assert sx_test.part(run, None) == (0, 1)
+    assert capsys.readouterr().out == "sx: no bricks\n"
+
+
 DEB822 = """# comment
 Types: deb
 URIs: http://other.example/x

@@ -2,9 +2,11 @@
 
 import re
 
+import system
+import tree
 from paths import COMPONENT_FOLDERS, ROOT, shown
 from strict import read_toml
-from ui import say
+from ui import names, say
 
 SUFFIXES = (".c", ".h", ".S", ".ld")
 # Strings first, so that a comment's marks inside one are not taken for a comment.
@@ -13,6 +15,7 @@ TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\
 
 def add_arguments(parser):
     parser.add_argument("--files", action="store_true", help="also each file")
+    parser.add_argument("--system", metavar="NAME", help="also the total that everything in this system has to trust")
 
 
 def code_lines(text):
@@ -44,13 +47,25 @@ def parts():
             yield shown(folder), count(folder)
 
 
+def trusted_parts(name):
+    """Titles of what a system trusts besides the kernel: init, components in kernel isolation, and their libraries."""
+    components = tree.load().components
+    loaded = system.load(name, components)
+    trusted = [components["init"], *(item.component for item in loaded.instances if item.isolation == "kernel")]
+    libraries = {f"lib/{library}" for component in trusted for library in ["starina", *component.libraries]}
+    return {shown(component.folder) for component in trusted} | libraries | {"include/starina"}
+
+
 def main(options):
-    kernel = 0
+    lines = {}
     for title, files in parts():
-        lines = sum(files.values())
-        kernel += lines if title.startswith("kernel") else 0
-        say(f"{lines:7}  {title}")
+        lines[title] = sum(files.values())
+        say(f"{lines[title]:7}  {title}")
         for name, own in files.items() if options.files else ():
             say(f"{own:15}  {name}")
+    kernel = sum(own for title, own in lines.items() if title.startswith("kernel"))
     say(f"{kernel:7}  lines of C and assembly in the kernel")
+    if options.system:
+        others = trusted_parts(options.system) & set(lines)
+        say(f"{kernel + sum(lines[title] for title in others):7}  trusted in '{options.system}': kernel, {names(others)}")
     say(f"{len(read_toml(ROOT / 'include/starina/syscalls.toml')):7}  system calls")

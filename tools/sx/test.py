@@ -36,6 +36,20 @@ def run_units(pattern):
     return len(results) - failed, failed
 
 
+def run_system_tests(pattern):
+    build.build([], quiet=True)
+    return run_pytest(pattern)
+
+
+def part(run, pattern):
+    """(passed, failed) of a part; one that can't even run has failed, and the next part still runs."""
+    try:
+        return run(pattern)
+    except Fail as failure:
+        say(f"sx: {failure}")
+        return 0, 1
+
+
 def run_pytest(pattern):
     report = BUILD / "tests" / "pytest.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +82,9 @@ def main(options):
     setup.ensure("unit" if options.host and not both else "test", options.yes)
     counts = []
     if both or options.host:
-        counts.append(run_units(options.pattern))
+        counts.append(part(run_units, options.pattern))
     if both or options.system_tests:
-        build.build([], quiet=True)
-        counts.append(run_pytest(options.pattern))
+        counts.append(part(run_system_tests, options.pattern))
     passed, failed = (sum(column) for column in zip(*counts))
     say(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
