@@ -14,7 +14,7 @@ enum : size_t {
     STEP_SIZE = 16 * TCP_MSS, // given to lwIP at a time: it takes all of it or nothing
     FOLIO_WRITE_MAX = 1024 * 1024 * 1024,
     HEADERS_SIZE = 96, // about what lwIP allocates besides the data
-    SHARE = 8,         // a connection may queue this part of the objects that are left
+    SHARE = 4,         // a connection may queue this part of the objects that are left
 };
 enum : uint32_t { STALL_TICKS = 30 * 1000 / TCP_SLOW_INTERVAL };
 
@@ -59,6 +59,7 @@ static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, 
         sending->progress = tcp_ticks;
     }
     sending->given += step;
+    sending->end_sequence = stream->pcb->snd_lbb;
     sending->owes_drained = true;
     return step;
 }
@@ -68,9 +69,9 @@ static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, 
 // The window that the write goes on in. nullptr with OK: it must wait until the remote end has an earlier one.
 static status_t current_window(struct tcp_stream *stream, struct tcp_write *write, struct tcp_window **out_window) {
     struct tcp_sending *sending = &stream->sending;
-    struct tcp_window *last = &sending->windows[sending->window_count - 1];
+    struct tcp_window *last = sending->window_count > 0 ? &sending->windows[sending->window_count - 1] : nullptr;
     *out_window = nullptr;
-    if (sending->window_count > 0 && last->given < last->size) {
+    if (last != nullptr && last->given < last->size) {
         *out_window = last;
         return OK;
     }
@@ -99,10 +100,26 @@ static status_t give_folio(struct tcp_stream *stream, struct tcp_write *write, s
     return OK;
 }
 
-static void release_windows(struct tcp_sending *sending) {
+// How many of the stream's last bytes lwIP has from the beginning of this segment on.
+static uint32_t held_from(const struct tcp_sending *sending, const struct tcp_seg *segment) {
+    int32_t held = segment != nullptr ? (int32_t) (sending->end_sequence - lwip_ntohl(segment->tcphdr->seqno)) : 0;
+    return held > 0 ? (uint32_t) held : 0;
+}
+
+// Up to where lwIP has let go of the bytes. A segment of which a part was acknowledged may be sent again as a whole.
+static uint64_t released_position(const struct tcp_stream *stream) {
+    const struct tcp_sending *sending = &stream->sending;
+    uint32_t unacknowledged = held_from(sending, stream->pcb->unacked);
+    uint32_t unsent = held_from(sending, stream->pcb->unsent); // may hold earlier ones, to be sent again
+    return sending->given - (unacknowledged > unsent ? unacknowledged : unsent);
+}
+
+static void release_windows(struct tcp_stream *stream) {
+    struct tcp_sending *sending = &stream->sending;
+    uint64_t released = sending->window_count > 0 ? released_position(stream) : 0;
     unsigned done = 0;
     while (done < sending->window_count && sending->windows[done].given == sending->windows[done].size &&
-           sending->windows[done].end <= sending->acknowledged) {
+           sending->windows[done].end <= released) {
         (void) vmspace_unmap(sending->windows[done++].address);
     }
     sending->window_count -= done;
@@ -146,9 +163,11 @@ static void pause(struct tcp_stream *stream) {
     }
 }
 
+// The FIN gets a segment of its own, so that once the last byte is acknowledged nothing of it can be sent again.
 static void finish(struct tcp_stream *stream) {
     struct tcp_sending *sending = &stream->sending;
-    if (sending->is_finishing && !sending->is_finished && sending->write_count == 0) {
+    bool is_due = sending->is_finishing && !sending->is_finished && sending->write_count == 0;
+    if (is_due && stream->pcb->unsent == nullptr) {
         // Without memory lwIP sends it later by itself.
         sending->is_finished = tcp_shutdown(stream->pcb, 0, 1) == ERR_OK;
     }
@@ -162,9 +181,9 @@ bool tcp_send_more(struct tcp_stream *stream) {
         tcp_stream_abort(stream); // a folio that can't be read
         return false;
     }
-    finish(stream);
     pause(stream);
     tcp_output(stream->pcb); // what fails is sent again by the clock
+    finish(stream);
     return true;
 }
 
@@ -227,8 +246,9 @@ bool tcp_send_acknowledged(struct tcp_stream *stream, uint16_t size) {
     struct tcp_sending *sending = &stream->sending;
     sending->acknowledged += size;
     sending->progress = tcp_ticks;
-    release_windows(sending);
-    if (sending->write_count > 0 && !tcp_send_more(stream)) {
+    release_windows(stream);
+    bool has_more = sending->write_count > 0 || sending->is_finishing;
+    if (has_more && !tcp_send_more(stream)) {
         return false;
     }
     tcp_send_tell(stream);

@@ -146,7 +146,8 @@ static err_t on_poll(void *argument, struct tcp_pcb *pcb) {
         tcp_stream_abort(stream);
         return ERR_ABRT;
     }
-    if (stream->sending.write_count > 0 && !tcp_send_more(stream)) { // there may be memory again
+    bool has_more = stream->sending.write_count > 0 || stream->sending.is_finishing;
+    if (has_more && !tcp_send_more(stream)) { // there may be memory again
         return ERR_ABRT;
     }
     settle(stream);

@@ -36,6 +36,7 @@ struct tcp_sending {
     unsigned window_count;
     uint64_t given;        // bytes, since the beginning
     uint64_t acknowledged; // of these
+    uint32_t end_sequence; // TCP's sequence number after the last given one
     uint32_t progress;     // tcp_ticks when the last ones were
     bool is_finishing;     // the client will write no more
     bool is_finished;      // lwIP knows

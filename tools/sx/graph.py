@@ -38,6 +38,7 @@ class Graph:
         self.ninja = Writer(shown(self.out))
         self.headers = []
         self.libraries = {}
+        self.host_libraries = {}
         self.everywhere = [item for item in tree.recipes.values() if item.everywhere]
         self.rules(debug)
 
@@ -161,16 +162,33 @@ class Graph:
         self.build([target], "cc_host", [source], order_only=["headers"], flags=arguments)
         return target
 
+    def host_foreign(self, recipe):
+        """The same of a foreign library, without checks that its authors do not make."""
+        if recipe.name not in self.host_libraries:
+            folder = self.out / "tests" / "third_party" / recipe.name
+            arguments = " ".join([include(recipe.include_folders), *flags.FOREIGN])
+            objects = [self.compile_host(source, folder, arguments) for source in recipe.sources()]
+            self.build([folder / f"lib{recipe.name}.a"], "ar", objects)
+            self.host_libraries[recipe.name] = folder / f"lib{recipe.name}.a"
+        return self.host_libraries[recipe.name]
+
+    def tested_component(self, test):
+        """The component that a test belongs to, or None, and the foreign libraries that it is linked with."""
+        component = self.tree.components.get(test.parent.name)
+        if component is None or component.folder != test.parent:
+            return None, []
+        recipes = [self.tree.recipes[name] for name in component.libraries if name in self.tree.recipes]
+        return component, [item for item in recipes if item.kind != "meson"]
+
     def test_flags(self, test):
         folders = ["include", "lib", self.generated, test.parent]
-        component = self.tree.components.get(test.parent.name)
-        if component is not None and component.folder == test.parent:
+        component, recipes = self.tested_component(test)
+        if component is not None:
             folders.append(self.needs_header(component))
-            recipes = [self.tree.recipes[name] for name in component.libraries if name in self.tree.recipes]
-            folders += [folder for item in recipes for folder in item.include_folders]
+        foreign = include([folder for item in recipes for folder in item.include_folders], "-isystem ")
         if shown(test).startswith("kernel/"):
             folders += KERNEL_FOLDERS
-        return " ".join([include(folders), *flags.WARNINGS])
+        return " ".join([include(folders), foreign, *flags.WARNINGS])
 
     def tests(self):
         libraries = [self.host_library(name) for name in self.tree.libraries if sources_below(ROOT / "lib" / name)]
@@ -182,7 +200,8 @@ class Graph:
         folder = executable.with_suffix(".objects")
         arguments = self.test_flags(test)
         objects = [self.compile_host(source, folder, arguments) for source in [test, *unit.companions(test)]]
-        self.build([executable], "link_host", [*objects, *libraries])
+        foreign = [self.host_foreign(recipe) for recipe in self.tested_component(test)[1]]
+        self.build([executable], "link_host", [*objects, *libraries, *foreign])
         return executable
 
     # --- Kernel and images ---

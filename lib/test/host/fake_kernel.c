@@ -22,12 +22,13 @@ struct object {
     size_t count, limit;
     nsec_t deadline; // timers
     uint64_t size;   // folios
+    uint8_t *memory; // folios; lasts until the next reset, as mappings may
 };
 
 static struct object objects[OBJECTS_MAX];
 static struct thread_buffer buffer;
-static void *mappings[OBJECTS_MAX];
-static size_t mapping_count, timer_set_count;
+static void *memories[OBJECTS_MAX], *mappings[OBJECTS_MAX];
+static size_t memory_count, mapping_count, timer_set_count;
 static nsec_t now;
 static channel_t supervisor;
 static jmp_buf exit_point;
@@ -204,21 +205,57 @@ static bool collect(struct object *object) {
 
 // --- The rest ---
 
+static struct kernel_result fake_channel_create(uint64_t capacity) {
+    (void) capacity;
+    channel_t first, second;
+    fake_channel_pair(&first, &second);
+    return result(OK, first.handle | (uint64_t) second.handle << 32);
+}
+
 static struct kernel_result fake_folio_create(uint64_t size, uint64_t flags) {
     (void) flags;
+    if (memory_count == OBJECTS_MAX) {
+        return result(ERR_NO_MEMORY, 0);
+    }
     struct object *folio = create(OBJECT_FOLIO);
-    folio->size = size;
+    folio->size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+    folio->memory = memories[memory_count++] = aligned_alloc(PAGE_SIZE, folio->size);
+    memset(folio->memory, 0, folio->size);
     return result(OK, handle_of(folio));
 }
 
+static struct kernel_result fake_folio_info(uint64_t handle) {
+    const struct object *folio = find(handle);
+    return folio != nullptr ? result(OK, folio->size) : result(ERR_BAD_HANDLE, 0);
+}
+
 static struct kernel_result fake_vmspace_map(uint64_t handle, uint64_t offset, uint64_t size, uint64_t flags) {
-    (void) offset;
     (void) flags;
-    if (find(handle) == nullptr || mapping_count == OBJECTS_MAX) {
+    const struct object *folio = find(handle);
+    if (folio == nullptr || mapping_count == OBJECTS_MAX) {
         return result(ERR_BAD_HANDLE, 0);
     }
-    mappings[mapping_count] = calloc(1, size);
+    if (offset % PAGE_SIZE != 0 || offset > folio->size || size > folio->size - offset) {
+        return result(ERR_INVALID_ARGUMENT, 0);
+    }
+    mappings[mapping_count] = folio->memory + offset;
     return result(OK, (uint64_t) (uintptr_t) mappings[mapping_count++]);
+}
+
+static struct kernel_result fake_vmspace_unmap(uint64_t address) {
+    for (size_t i = 0; i < mapping_count; i++) {
+        if ((uintptr_t) mappings[i] == address) {
+            mappings[i] = mappings[--mapping_count];
+            return result(OK, 0);
+        }
+    }
+    return result(ERR_NOT_FOUND, 0);
+}
+
+static struct kernel_result fake_random_u64(void) {
+    static uint64_t state = 1; // the same in each run
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return result(OK, state ^ state >> 32);
 }
 
 static struct kernel_result fake_process_exit(uint64_t code) {
@@ -258,8 +295,12 @@ static const struct kernel_calls fake_calls = {
     .poll_add = fake_poll_add,
     .poll_remove = fake_poll_remove,
     .poll_pause = fake_poll_pause,
+    .channel_create = fake_channel_create,
     .folio_create = fake_folio_create,
+    .folio_info = fake_folio_info,
     .vmspace_map = fake_vmspace_map,
+    .vmspace_unmap = fake_vmspace_unmap,
+    .random_u64 = fake_random_u64,
     .process_exit = fake_process_exit,
     .timer_create = fake_timer_create,
     .timer_set = fake_timer_set,
@@ -270,11 +311,11 @@ static const struct kernel_calls fake_calls = {
 // --- For tests ---
 
 void fake_kernel_reset(void) {
-    for (size_t i = 0; i < mapping_count; i++) {
-        free(mappings[i]);
+    for (size_t i = 0; i < memory_count; i++) {
+        free(memories[i]);
     }
     memset(objects, 0, sizeof(objects));
-    mapping_count = timer_set_count = 0;
+    memory_count = mapping_count = timer_set_count = 0;
     now = NSEC_PER_SEC;
     has_exited = false;
     kernel_calls = &fake_calls;
@@ -357,6 +398,14 @@ size_t fake_open_handles(void) {
         count += objects[i].type != OBJECT_NONE;
     }
     return count;
+}
+
+uint8_t *fake_folio_memory(folio_t folio) {
+    return find(folio.handle)->memory;
+}
+
+size_t fake_mappings(void) {
+    return mapping_count;
 }
 
 size_t fake_timer_sets(void) {

@@ -26,5 +26,7 @@ void fake_advance(nsec_t ns); // lets time pass, and runs
 
 bool fake_is_open(handle_t handle);
 size_t fake_open_handles(void);
+uint8_t *fake_folio_memory(folio_t folio);
+size_t fake_mappings(void);
 size_t fake_timer_sets(void); // calls of timer_set so far
 bool fake_exited(int64_t *out_code); // the component called process_exit, which ended fake_run

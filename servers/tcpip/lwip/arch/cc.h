@@ -2,12 +2,12 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h> // ssize_t
 
 uint32_t port_random(void);
 [[noreturn]] void port_assert_failed(const char *what, const char *file, int line);
 uint16_t checksum_add(const void *data, int size);
 
-#define BYTE_ORDER LITTLE_ENDIAN
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H 1
 #define LWIP_RAND() port_random()

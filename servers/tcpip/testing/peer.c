@@ -1,0 +1,309 @@
+// The world around tcpip for its tests: the supervisor, the Ethernet driver, one remote host, and clients.
+#include "peer.h"
+
+#include "../checksum.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include <ring/frame_region.h>
+
+#include "ethernet.h"
+#include "network.h"
+#include "supervisor.h"
+
+#pragma clang diagnostic ignored "-Wunused-result"
+
+status_t component_prepare(void);
+
+static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+
+enum { ETHERNET_SIZE = 14, IP_SIZE = 20, TCP_SIZE = 20, UDP_SIZE = 8, ARP_SIZE = 28 };
+
+static channel_t driver;
+static struct frame_end end;
+static uint16_t free_buffers[FRAME_HALF];
+static size_t free_count;
+static uint64_t kicks;
+
+static void put(void *to, const void *from, size_t size) {
+    (void) mem_copy(to, size, from, size);
+}
+
+// --- Supervisor ---
+
+static channel_t give_service(const char *name) {
+    channel_t theirs, ours;
+    struct message message;
+    fake_channel_pair(&theirs, &ours);
+    struct supervisor_service event = {.service = bytes_from_string(name), .channel = theirs};
+    (void) supervisor_service_encode(&event, &message);
+    fake_send(fake_bootstrap(), &message);
+    return ours;
+}
+
+static void prepare_driver(void) {
+    struct kernel_result folio = kernel_calls->folio_create(sizeof(struct frame_region), 0);
+    struct ethernet_open_reply reply = {.mac = {our_mac, 6}, .mtu = 1500, .region = {(handle_t) folio.value}};
+    struct message message;
+    frame_begin(&end, (struct frame_region *) (void *) fake_folio_memory(reply.region), FRAME_DRIVER, 0);
+    for (free_count = 0; free_count < FRAME_HALF; free_count++) {
+        free_buffers[free_count] = (uint16_t) free_count;
+    }
+    driver = give_service("ethernet");
+    (void) ethernet_open_reply_encode(&reply, &message);
+    message.header.transaction = TRANSACTION_KERNEL;
+    fake_send(driver, &message);
+}
+
+bool peer_start(const char *config) {
+    struct message message;
+    fake_kernel_reset();
+    if (component_prepare() != OK) {
+        return false;
+    }
+    prepare_driver();
+    struct supervisor_start event = {.name = BYTES("tcpip"), .config = bytes_from_string(config)};
+    (void) supervisor_start_encode(&event, &message);
+    fake_send(fake_bootstrap(), &message);
+    fake_run();
+    return fake_receive(fake_bootstrap(), &message) && message.header.kind == SUPERVISOR_READY;
+}
+
+channel_t peer_client(void) {
+    channel_t theirs, ours;
+    struct message message;
+    fake_channel_pair(&theirs, &ours);
+    struct supervisor_connect event = {.service = BYTES("network"), .channel = theirs};
+    (void) supervisor_connect_encode(&event, &message);
+    fake_send(fake_bootstrap(), &message);
+    fake_run();
+    return ours;
+}
+
+void peer_open(channel_t client, const char *uri) {
+    struct message message;
+    struct network_open request = {.uri = bytes_from_string(uri)};
+    (void) network_open_encode(&request, &message);
+    message.header.transaction = 7;
+    fake_send(client, &message);
+    fake_run();
+}
+
+bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel) {
+    struct message message;
+    struct network_open_reply reply = {};
+    if (!fake_receive(client, &message)) {
+        return false;
+    }
+    *out_status = (status_t) message.header.status;
+    if (*out_status == OK) {
+        (void) network_open_reply_decode(&message, &reply);
+    }
+    *out_channel = reply.channel;
+    return true;
+}
+
+// --- Driver ---
+
+static void take_messages(void) {
+    struct message message;
+    while (fake_receive(driver, &message)) {
+        kicks += message.header.kind == ETHERNET_KICK;
+    }
+}
+
+uint64_t peer_kicks(void) {
+    take_messages();
+    return kicks;
+}
+
+static void collect_returned(void) {
+    struct frame frame;
+    while (frame_take(&end, FRAME_RECEIVE_RETURNED, &frame) == OK) {
+        free_buffers[free_count++] = frame.buffer;
+    }
+}
+
+size_t peer_buffers_away(void) {
+    collect_returned();
+    return FRAME_HALF - free_count;
+}
+
+void peer_give(const uint8_t *data, size_t size) {
+    struct message message;
+    collect_returned();
+    if (free_count == 0) {
+        return; // lost, as on a real wire
+    }
+    struct frame frame = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, 0};
+    put(frame_data(&end, frame), data, size);
+    (void) frame_give(&end, FRAME_RECEIVED, frame);
+    if (frame_publish(&end, FRAME_RECEIVED)) {
+        (void) ethernet_wake_encode(&message);
+        fake_send(driver, &message);
+    }
+    fake_run();
+    take_messages();
+}
+
+static void ethernet_header(uint8_t *frame, uint16_t type) {
+    put(frame, our_mac, 6);
+    put(frame + 6, peer_mac, 6);
+    frame[12] = (uint8_t) (type >> 8);
+    frame[13] = (uint8_t) type;
+}
+
+// Answers for every address but the component's.
+static bool answer_arp(const uint8_t *request) {
+    uint8_t reply[ETHERNET_SIZE + ARP_SIZE];
+    const uint8_t *arp = request + ETHERNET_SIZE;
+    bool is_request = request[12] == 8 && request[13] == 6 && arp[7] == 1;
+    if (!is_request || memcmp(arp + 14, arp + 24, 4) == 0) {
+        return request[12] == 8 && request[13] == 6;
+    }
+    ethernet_header(reply, 0x0806);
+    put(reply + ETHERNET_SIZE, arp, ARP_SIZE);
+    reply[ETHERNET_SIZE + 7] = 2;
+    put(reply + ETHERNET_SIZE + 8, peer_mac, 6);
+    put(reply + ETHERNET_SIZE + 14, arp + 24, 4);
+    put(reply + ETHERNET_SIZE + 18, arp + 8, 10);
+    peer_give(reply, sizeof(reply));
+    return true;
+}
+
+bool peer_take(uint8_t *out_frame, size_t *out_size) {
+    struct frame frame;
+    while (frame_take(&end, FRAME_TRANSMIT, &frame) == OK) {
+        put(out_frame, frame_data(&end, frame), frame.length);
+        *out_size = frame.length;
+        (void) frame_give(&end, FRAME_TRANSMITTED, frame);
+        if (frame_publish(&end, FRAME_TRANSMITTED)) {
+            struct message message;
+            (void) ethernet_wake_encode(&message);
+            fake_send(driver, &message);
+            fake_run();
+        }
+        if (!answer_arp(out_frame)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- IP ---
+
+static void ip_header(uint8_t *frame, uint8_t protocol, size_t payload) {
+    uint8_t *ip = frame + ETHERNET_SIZE;
+    uint16_t total = htons((uint16_t) (IP_SIZE + payload));
+    ethernet_header(frame, 0x0800);
+    mem_zero(ip, IP_SIZE);
+    ip[0] = 0x45;
+    put(ip + 2, &total, 2);
+    ip[8] = 64;
+    ip[9] = protocol;
+    put(ip + 12, &(uint32_t) {PEER_ADDRESS}, 4);
+    put(ip + 16, &(uint32_t) {OUR_ADDRESS}, 4);
+    uint16_t checksum = (uint16_t) ~checksum_add(ip, IP_SIZE);
+    put(ip + 10, &checksum, 2);
+}
+
+// Of the payload and the pseudo header; `at` is where in the payload it goes.
+static void payload_checksum(uint8_t *frame, uint8_t protocol, size_t payload, size_t at) {
+    uint8_t pseudo[12 + PEER_FRAME_MAX] = {};
+    uint16_t size = htons((uint16_t) payload);
+    put(pseudo, frame + ETHERNET_SIZE + 12, 8);
+    pseudo[9] = protocol;
+    put(pseudo + 10, &size, 2);
+    put(pseudo + 12, frame + ETHERNET_SIZE + IP_SIZE, payload);
+    uint16_t checksum = (uint16_t) ~checksum_add(pseudo, (int) (12 + payload));
+    put(frame + ETHERNET_SIZE + IP_SIZE + at, &checksum, 2);
+}
+
+void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size) {
+    uint8_t frame[PEER_FRAME_MAX] = {};
+    uint16_t fields[4] = {htons(from_port), htons(to_port), htons((uint16_t) (UDP_SIZE + size)), 0};
+    ip_header(frame, 17, UDP_SIZE + size);
+    put(frame + ETHERNET_SIZE + IP_SIZE, fields, UDP_SIZE);
+    put(frame + ETHERNET_SIZE + IP_SIZE + UDP_SIZE, data, size);
+    payload_checksum(frame, 17, UDP_SIZE + size, 6);
+    peer_give(frame, ETHERNET_SIZE + IP_SIZE + UDP_SIZE + size);
+}
+
+// --- TCP ---
+
+void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size) {
+    uint8_t frame[PEER_FRAME_MAX] = {};
+    uint8_t *tcp = frame + ETHERNET_SIZE + IP_SIZE;
+    bool has_mss = (flags & SYN) != 0;
+    size_t header = TCP_SIZE + (has_mss ? 4 : 0);
+    uint16_t ports[2] = {htons(remote->port), htons(remote->other_port)}, window = htons(remote->window);
+    uint32_t numbers[2] = {htonl(remote->sequence), (flags & ACK) != 0 ? htonl(remote->expected) : 0};
+    ip_header(frame, 6, header + size);
+    put(tcp, ports, 4);
+    put(tcp + 4, numbers, 8);
+    tcp[12] = (uint8_t) (header / 4 << 4);
+    tcp[13] = flags;
+    put(tcp + 14, &window, 2);
+    if (has_mss) {
+        put(tcp + TCP_SIZE, (uint8_t[]) {2, 4, 1460 >> 8, 1460 & 0xff}, 4);
+    }
+    put(tcp + header, data, size);
+    payload_checksum(frame, 6, header + size, 16);
+    remote->sequence += (uint32_t) size + ((flags & (SYN | FIN)) != 0);
+    peer_give(frame, ETHERNET_SIZE + IP_SIZE + header + size);
+}
+
+static bool parse(const uint8_t *frame, size_t size, const struct remote *remote, struct segment *out) {
+    const uint8_t *ip = frame + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
+    uint16_t ports[2] = {htons(remote->other_port), htons(remote->port)}, window;
+    uint32_t numbers[2];
+    if (size < ETHERNET_SIZE + IP_SIZE + TCP_SIZE || ip[9] != 6 || memcmp(tcp, ports, 4) != 0) {
+        return false;
+    }
+    put(numbers, tcp + 4, 8);
+    put(&window, tcp + 14, 2);
+    size_t total = (size_t) (ip[2] << 8 | ip[3]), header = (size_t) (tcp[12] >> 4) * 4;
+    *out = (struct segment) {.flags = tcp[13], .sequence = ntohl(numbers[0]), .acknowledged = ntohl(numbers[1])};
+    out->window = ntohs(window);
+    out->size = total - IP_SIZE - header;
+    put(out->data, tcp + header, out->size);
+    return true;
+}
+
+bool remote_receive(struct remote *remote, struct segment *out_segment) {
+    uint8_t frame[2048];
+    size_t size;
+    while (peer_take(frame, &size)) {
+        if (parse(frame, size, remote, out_segment)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool remote_connect(struct remote *remote, uint16_t port, uint16_t other_port) {
+    struct segment segment;
+    *remote = (struct remote) {.port = port, .other_port = other_port, .sequence = 1000u * port, .window = UINT16_MAX};
+    remote_send(remote, SYN, nullptr, 0);
+    if (!remote_receive(remote, &segment) || segment.flags != (SYN | ACK) || segment.acknowledged != remote->sequence) {
+        return false;
+    }
+    remote->expected = segment.sequence + 1;
+    remote_send(remote, ACK, nullptr, 0);
+    return true;
+}
+
+size_t remote_receive_data(struct remote *remote, uint8_t *out_data, size_t capacity) {
+    struct segment segment;
+    size_t received = 0;
+    while (remote_receive(remote, &segment)) {
+        if (segment.sequence == remote->expected && received + segment.size <= capacity && segment.size > 0) {
+            put(out_data + received, segment.data, segment.size);
+            received += segment.size;
+            remote->expected += (uint32_t) segment.size;
+            remote_send(remote, ACK, nullptr, 0);
+        }
+    }
+    return received;
+}

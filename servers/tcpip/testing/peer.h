@@ -1,0 +1,50 @@
+// The world around tcpip for its tests: the supervisor, the Ethernet driver, one remote host, and clients.
+#pragma once
+
+#include <test/host/fake_kernel.h>
+
+enum { PEER_FRAME_MAX = 1600 };
+enum : uint32_t { PEER_ADDRESS = 0x0202000a, OUR_ADDRESS = 0x0f02000a, PEER_DNS_ADDRESS = 0x0302000a };
+
+// Starts the component with this configuration. False: it did not say that it is ready.
+bool peer_start(const char *config);
+channel_t peer_client(void); // a new connection to `network`
+uint64_t peer_kicks(void);
+
+// Calls `network.open` and takes its reply, if there is one yet.
+void peer_open(channel_t client, const char *uri);
+bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel);
+
+// --- Frames ---
+
+void peer_give(const uint8_t *frame, size_t size);     // to the component; it runs
+bool peer_take(uint8_t *out_frame, size_t *out_size);  // from it. ARP requests for the remote host are answered first
+size_t peer_buffers_away(void);                        // receive buffers that the component has
+
+// Fills in the headers' lengths and checksums and gives the frame.
+void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size);
+
+// --- A TCP connection from the remote host's side ---
+
+enum : uint8_t { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
+
+struct remote {
+    uint16_t port;       // its own
+    uint16_t other_port; // the component's
+    uint32_t sequence;   // of the next byte to send
+    uint32_t expected;   // of the next byte to receive
+    uint16_t window;
+};
+
+struct segment {
+    uint8_t flags;
+    uint32_t sequence, acknowledged;
+    uint16_t window;
+    size_t size;
+    uint8_t data[PEER_FRAME_MAX];
+};
+
+void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size);
+bool remote_receive(struct remote *remote, struct segment *out_segment); // the next segment for it
+bool remote_connect(struct remote *remote, uint16_t port, uint16_t other_port);
+size_t remote_receive_data(struct remote *remote, uint8_t *out_data, size_t capacity); // all there is, acknowledging it
