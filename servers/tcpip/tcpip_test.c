@@ -250,10 +250,12 @@ TEST("the end of our side has a segment of its own: none with bytes of a folio o
     fake_close(stream);
     fake_run();
     size_t size = 0;
-    for (int i = 0; i < 100 && size < 1000; i++) {
+    bool has_finished = false;
+    for (int i = 0; i < 100 && !has_finished; i++) {
         remote.window = UINT16_MAX;
         while (remote_receive(&remote, &segment) && segment.sequence == remote.expected) {
             EXPECT((segment.flags & FIN) == 0 || segment.size == 0);
+            has_finished |= (segment.flags & FIN) != 0;
             size += segment.size;
             remote.expected += (uint32_t) segment.size;
             remote_send(&remote, ACK, nullptr, 0);
@@ -261,7 +263,7 @@ TEST("the end of our side has a segment of its own: none with bytes of a folio o
         fake_advance(NSEC_PER_SEC / 4);
     }
     EXPECT_EQ(size, 1000);
-    EXPECT(remote_receive(&remote, &segment) && (segment.flags & FIN) != 0 && segment.size == 0);
+    EXPECT(has_finished);
 }
 
 TEST("a client that leaves before it has finished resets the connection") {
