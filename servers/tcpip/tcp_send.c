@@ -60,7 +60,6 @@ static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, 
     }
     sending->given += step;
     sending->end_sequence = stream->pcb->snd_lbb;
-    sending->owes_drained = true;
     return step;
 }
 

@@ -173,7 +173,8 @@ void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb) {
 static status_t stream_write(struct tcp_stream *stream, const struct stream_write *request) {
     stack_enter();
     status_t status = tcp_send_bytes(stream, request->data);
-    if (status == OK) {
+    bool may_wait = request->more && stream->sending.write_count == 0; // for the next write, or at most a second
+    if (status == OK && !may_wait) {
         (void) tcp_send_more(stream);
     }
     stack_leave();
@@ -200,6 +201,12 @@ static status_t stream_finish(struct tcp_stream *stream) {
         settle(stream);
     }
     stack_leave();
+    return OK;
+}
+
+static status_t stream_drain(struct tcp_stream *stream) {
+    stream->sending.owes_drained = true;
+    tcp_send_tell(stream);
     return OK;
 }
 

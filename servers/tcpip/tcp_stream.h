@@ -41,7 +41,7 @@ struct tcp_sending {
     bool is_finishing;     // the client will write no more
     bool is_finished;      // lwIP knows
     bool is_paused;        // the client's messages wait in its channel
-    bool owes_drained;     // the client was not told yet
+    bool owes_drained;     // the client has asked to be told
 };
 
 struct tcp_chunk;

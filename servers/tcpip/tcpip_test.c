@@ -98,6 +98,13 @@ static void finish(channel_t stream) {
     }
 }
 
+static void ask_drained(channel_t stream) {
+    struct message message;
+    if (stream_drain_encode(&message) == OK) {
+        send_message(stream, &message);
+    }
+}
+
 static bool are_equal(const uint8_t *a, const uint8_t *b, size_t size) {
     return bytes_equal((bytes_t) {a, size}, (bytes_t) {b, size});
 }
@@ -126,9 +133,25 @@ TEST("written bytes reach the remote end, and the client hears when they have") 
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     write_bytes(stream, bytes, 1000);
+    ask_drained(stream);
+    EXPECT(!receive_kind(stream, STREAM_DRAINED));
     EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 1000);
     EXPECT(are_equal(received, bytes, 1000));
     EXPECT(receive_kind(stream, STREAM_DRAINED));
+}
+
+TEST("bytes that more will follow go out in one packet with them") {
+    struct remote remote;
+    struct segment segment;
+    struct message message;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    struct stream_write request = {.more = true, .data = {bytes, 100}};
+    EXPECT_EQ(stream_write_encode(&request, &message), OK);
+    send_message(stream, &message);
+    EXPECT(!remote_receive(&remote, &segment));
+    write_folio(stream, 100, 900);
+    EXPECT(remote_receive(&remote, &segment) && segment.size == 1000);
 }
 
 TEST("a folio is sent from where it lies, in order with other writes") {
