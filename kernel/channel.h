@@ -1,0 +1,36 @@
+// A channel's end: a bounded queue of messages that its peer filled.
+#pragma once
+
+#include "handle.h"
+#include "poll.h"
+
+#include <starina/message.h>
+
+struct process;
+struct thread;
+
+struct channel {
+    struct object object;
+    struct channel *peer; // nullptr: closed
+    struct watch watch;
+    struct process *creator; // whose end shuts the channel; nullptr: it is gone
+    struct list creator_node;
+
+    // Queue of received messages, as bytes: struct queued_message, its data, padded to 8. nullptr when shut.
+    uint8_t *queue;
+    uint32_t capacity;   // power of two
+    uint32_t head, tail; // free-running: tail - head bytes are used
+    uint32_t needed;     // room for which the peer waits after ERR_FULL; 0: it does not
+
+    bool is_writable_again; // EVENT_WRITABLE is due
+    bool is_close_told;     // EVENT_CLOSED was delivered
+
+    struct thread *caller; // waits in channel_call
+    uint32_t call_transaction;
+    uint32_t next_transaction;
+};
+
+void channel_destroy(struct object *object);
+void channel_shut(struct channel *channel); // its creator died: both ends see the peer closed
+bool channel_collect(struct channel *channel, struct thread *thread);
+bool channel_has_news(const struct channel *channel);

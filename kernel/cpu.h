@@ -1,0 +1,26 @@
+// A CPU, as the portable kernel sees it. Everything is guarded by the kernel lock.
+#pragma once
+
+#include "arch.h"
+#include "list.h"
+#include "timeout.h"
+
+enum { LEVEL_COUNT = 64 }; // run queue levels: see scheduler.c
+
+struct cpu {
+    struct arch_cpu arch; // first: its architecture finds it by this. arch.current is the running thread
+    struct vmspace *space; // whose page tables are loaded; holds a reference. nullptr: the kernel's
+    nsec_t switched_at;    // when the current thread was put on
+    nsec_t slice_end;      // when the current thread has used up its slice
+    struct list ready[LEVEL_COUNT];
+    uint64_t ready_levels; // bit set: that list is not empty
+    uint32_t ready_count;
+    struct timeout *timeouts;
+};
+
+extern struct cpu cpus[CPU_MAX];
+extern uint32_t cpu_count; // running ones
+
+static inline struct cpu *cpu_self(void) {
+    return arch_cpu();
+}

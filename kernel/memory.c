@@ -1,0 +1,71 @@
+// The kernel's own byte functions. Short copies (messages) dominate, so these stay simple.
+#include "memory.h"
+
+#include <stdint.h>
+
+
+struct [[gnu::packed, gnu::may_alias]] word {
+    uint64_t value;
+};
+
+void *memcpy(void *restrict destination, const void *restrict source, size_t size) {
+    uint8_t *to = destination;
+    const uint8_t *from = source;
+    while (size >= 8) {
+        ((struct word *) to)->value = ((const struct word *) from)->value;
+        to += 8;
+        from += 8;
+        size -= 8;
+    }
+    while (size > 0) {
+        *to++ = *from++;
+        size--;
+    }
+    return destination;
+}
+
+void *memset(void *destination, int byte, size_t size) {
+    uint8_t *to = destination;
+    uint64_t pattern = (uint8_t) byte * 0x0101010101010101u;
+    while (size >= 8) {
+        ((struct word *) to)->value = pattern;
+        to += 8;
+        size -= 8;
+    }
+    while (size > 0) {
+        *to++ = (uint8_t) byte;
+        size--;
+    }
+    return destination;
+}
+
+void *memmove(void *destination, const void *source, size_t size) {
+    uint8_t *to = destination;
+    const uint8_t *from = source;
+    if (to <= from || to >= from + size) {
+        return memcpy(destination, source, size);
+    }
+    while (size > 0) {
+        size--;
+        to[size] = from[size];
+    }
+    return destination;
+}
+
+int memcmp(const void *a, const void *b, size_t size) {
+    const uint8_t *left = a, *right = b;
+    for (size_t i = 0; i < size; i++) {
+        if (left[i] != right[i]) {
+            return left[i] < right[i] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+size_t strnlen(const char *text, size_t limit) {
+    size_t length = 0;
+    while (length < limit && text[length] != '\0') {
+        length++;
+    }
+    return length;
+}

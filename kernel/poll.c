@@ -1,0 +1,168 @@
+// A poll. It is level-triggered: an object that still has something after its turn goes to the end of the queue.
+#include "poll.h"
+
+#include "channel.h"
+#include "heap.h"
+#include "interrupt.h"
+#include "process.h"
+#include "scheduler.h"
+#include "syscall.h"
+#include "timer.h"
+
+void watch_init(struct watch *watch, struct object *source) {
+    watch->poll = nullptr;
+    watch->source = source;
+    list_init(&watch->node);
+    list_init(&watch->ready_node);
+}
+
+void watch_end(struct watch *watch) {
+    list_remove(&watch->node);
+    list_remove(&watch->ready_node);
+    watch->poll = nullptr;
+}
+
+void watch_signal(struct watch *watch) {
+    struct poll *poll = watch->poll;
+    if (poll == nullptr || !list_is_empty(&watch->ready_node)) {
+        return;
+    }
+    list_push_back(&poll->ready, &watch->ready_node);
+    if (!list_is_empty(&poll->waiters)) {
+        thread_wake(LIST_CONTAINER(poll->waiters.next, struct thread, wait_node));
+    }
+}
+
+void poll_destroy(struct object *object) {
+    struct poll *poll = (struct poll *) object;
+    LIST_FOR_EACH(node, &poll->watches) {
+        watch_end(LIST_CONTAINER(node, struct watch, node));
+    }
+    LIST_FOR_EACH(node, &poll->waiters) {
+        thread_wake(LIST_CONTAINER(node, struct thread, wait_node));
+    }
+    heap_free(poll, sizeof(*poll), object->account);
+}
+
+status_t sys_poll_create(struct thread *thread, uint64_t *out_poll) {
+    struct account *account = thread->process->account;
+    struct poll *poll = heap_allocate(sizeof(*poll), account);
+    if (poll == nullptr) {
+        return ERR_NO_MEMORY;
+    }
+    object_init(&poll->object, OBJECT_POLL, account);
+    list_init(&poll->watches);
+    list_init(&poll->ready);
+    list_init(&poll->waiters);
+    return process_add_handle(thread->process, &poll->object, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT, out_poll);
+}
+
+// The watch of an object that has one; nullptr for others.
+static struct watch *watch_of(struct object *object) {
+    switch (object->type) {
+    case OBJECT_CHANNEL:
+        return &((struct channel *) object)->watch;
+    case OBJECT_TIMER:
+        return &((struct timer *) object)->watch;
+    case OBJECT_INTERRUPT:
+        return &((struct interrupt *) object)->watch;
+    case OBJECT_PROCESS:
+        return &((struct process *) object)->watch;
+    default:
+        return nullptr;
+    }
+}
+
+// Moves the object's next piece of news into the thread's buffer. False: it has none.
+static bool collect(struct object *object, struct thread *thread) {
+    switch (object->type) {
+    case OBJECT_CHANNEL:
+        return channel_collect((struct channel *) object, thread);
+    case OBJECT_TIMER:
+        return timer_collect((struct timer *) object, thread);
+    case OBJECT_INTERRUPT:
+        return interrupt_collect((struct interrupt *) object, thread);
+    case OBJECT_PROCESS:
+        return process_collect((struct process *) object, thread);
+    default:
+        return false;
+    }
+}
+
+static bool has_news(const struct object *object) {
+    switch (object->type) {
+    case OBJECT_CHANNEL:
+        return channel_has_news((const struct channel *) object);
+    case OBJECT_TIMER:
+        return timer_has_news((const struct timer *) object);
+    case OBJECT_INTERRUPT:
+        return interrupt_has_news((const struct interrupt *) object);
+    case OBJECT_PROCESS:
+        return process_has_news((const struct process *) object);
+    default:
+        return false;
+    }
+}
+
+static status_t find_pair(struct thread *thread, handle_t poll, handle_t object, uint32_t rights, struct poll **out_poll, struct watch **out_watch) {
+    struct object *found;
+    TRY(handle_get(&thread->process->handles, poll, OBJECT_POLL, RIGHT_WRITE, &found));
+    *out_poll = (struct poll *) found;
+    struct handle_entry *entry;
+    TRY(handle_find(&thread->process->handles, object, &entry));
+    *out_watch = watch_of(entry->object);
+    if (*out_watch == nullptr) {
+        return ERR_WRONG_TYPE;
+    }
+    return (entry->rights & rights) == rights ? OK : ERR_DENIED;
+}
+
+status_t sys_poll_add(struct thread *thread, handle_t poll_handle, handle_t object, uint64_t key) {
+    struct poll *poll;
+    struct watch *watch;
+    TRY(find_pair(thread, poll_handle, object, RIGHT_WAIT, &poll, &watch));
+    if (watch->poll != nullptr) {
+        return ERR_BUSY;
+    }
+    watch->poll = poll;
+    watch->key = key;
+    list_push_back(&poll->watches, &watch->node);
+    if (has_news(watch->source)) {
+        watch_signal(watch);
+    }
+    return OK;
+}
+
+status_t sys_poll_remove(struct thread *thread, handle_t poll_handle, handle_t object) {
+    struct poll *poll;
+    struct watch *watch;
+    TRY(find_pair(thread, poll_handle, object, 0, &poll, &watch));
+    if (watch->poll != poll) {
+        return ERR_NOT_FOUND;
+    }
+    watch_end(watch);
+    return OK;
+}
+
+status_t sys_poll_wait(struct thread *thread, handle_t handle, uint64_t deadline) {
+    struct object *object;
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT, &object));
+    struct poll *poll = (struct poll *) object;
+    struct list *node;
+    while ((node = list_pop_front(&poll->ready)) != nullptr) {
+        struct watch *watch = LIST_CONTAINER(node, struct watch, ready_node);
+        if (!collect(watch->source, thread)) {
+            continue;
+        }
+        thread->buffer->event.key = watch->key;
+        if (has_news(watch->source)) {
+            watch_signal(watch);
+        }
+        return OK;
+    }
+    if (deadline == 0 || arch_clock_now() >= deadline) {
+        return ERR_TIMED_OUT;
+    }
+    thread_block(thread, &poll->waiters, deadline);
+    return STATUS_BLOCKED;
+}

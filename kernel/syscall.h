@@ -1,0 +1,15 @@
+// System calls: what their implementations share.
+#pragma once
+
+#include "arch.h"
+#include "process.h"
+#include "thread.h"
+
+#include <starina/message.h>
+
+// A system call answers this after thread_block(): it is executed again when the thread is woken.
+enum : int32_t { STATUS_BLOCKED_NUMBER = 2 };
+#define STATUS_BLOCKED ((status_t) STATUS_BLOCKED_NUMBER)
+
+// Executes the call that is in the thread's registers.
+void syscall_execute(struct thread *thread);

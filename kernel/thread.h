@@ -1,0 +1,53 @@
+// A thread of a component.
+#pragma once
+
+#include "arch.h"
+#include "list.h"
+#include "object.h"
+#include "timeout.h"
+
+#include <starina/message.h>
+
+struct channel;
+struct process;
+
+enum thread_state : uint8_t {
+    THREAD_NEW,     // never ran
+    THREAD_READY,   // in a run queue
+    THREAD_RUNNING, // on a CPU
+    THREAD_BLOCKED, // waits
+    THREAD_DEAD,    // freed when it leaves its CPU
+};
+
+struct thread {
+    struct arch_thread arch; // first: entry code finds the registers by this
+    struct process *process;
+    struct list process_node;
+    enum thread_state state;
+    uint8_t priority;     // 0 to 31
+    bool used_up_slice;   // runs after those of its priority that have not, until it blocks
+    bool must_execute;    // the system call in its registers is to be executed (again) when it runs
+    uint32_t id;          // for the trace
+    struct cpu *cpu;      // where it runs or last ran
+    nsec_t slice_left;
+    nsec_t ready_since;
+    struct list ready_node;
+    struct list wait_node;        // in what it waits for, while blocked
+    struct timeout timeout;       // of the wait
+    struct channel *call_channel; // waits for a reply on it
+    struct thread_buffer *buffer; // the kernel's view of the page
+    struct thread_object *handle_object;
+};
+
+// What a handle of a thread names. It outlives the thread.
+struct thread_object {
+    struct object object;
+    struct thread *thread; // nullptr: ended
+};
+
+// Makes a thread in the process that begins at entry(argument0, argument1). It is not started.
+status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_size, uint64_t argument, struct thread **out_thread);
+void thread_start(struct thread *thread);
+void thread_kill(struct thread *thread); // now, or when it leaves the CPU on which it runs
+void thread_free(struct thread *thread); // the scheduler: it is dead and on no CPU
+void thread_object_destroy(struct object *object);
