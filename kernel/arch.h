@@ -114,6 +114,10 @@ status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical,
 // Unmaps the pages that are mapped in the range and returns when no CPU can use them any more.
 void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
 
+// Unmaps everything in the range of a privileged space, frees the page tables below it (the range is made of whole
+// ones) and returns when no CPU can use them any more.
+void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct account *account);
+
 // Physical address that is mapped at a virtual one. ERR_NOT_FOUND
 status_t arch_translate(struct arch_vmspace *space, vaddr_t address, paddr_t *out_physical);
 

@@ -26,4 +26,3 @@ struct isolation {
 extern const struct isolation isolation_user, isolation_kernel;
 
 const struct isolation *isolation_of_mode(enum isolation_mode mode); // nullptr: no such mode
-void isolation_init(void);                                           // at boot

@@ -24,8 +24,7 @@ static status_t space_create(struct vmspace *space) {
 }
 
 static void space_destroy(struct vmspace *space) {
-    arch_unmap(space->tables, space->base, ARCH_SLOT_SIZE / PAGE_SIZE);
-    arch_free_tables(space->tables, space->base, space->end, space->account);
+    arch_clear(space->tables, space->base, space->end, space->account);
     slot_is_taken[(space->base - ARCH_SLOTS_BASE) / ARCH_SLOT_SIZE] = false;
 }
 

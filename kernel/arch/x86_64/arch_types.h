@@ -15,6 +15,8 @@ enum : vaddr_t {
     ARCH_SLOT_SIZE = 0x80000000,
     ARCH_IMAGE_BASE = 0xffffffff80000000,
 };
+enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 46 }; // what the direct map has room for
+enum : uint32_t { ELF_MACHINE = 62, ELF_RELOCATION_RELATIVE = 8 };
 enum { ARCH_SLOT_COUNT = 256, CPU_MAX = 8, KERNEL_STACK_SIZE = 16384 };
 
 // Saved registers. Offsets are used by entry.S (checked there against asm offsets).

@@ -1,0 +1,41 @@
+// An address space of a component, as a sorted list of what is mapped where.
+#pragma once
+
+#include "folio.h"
+#include "isolation/isolation.h"
+#include "list.h"
+
+struct vmspace {
+    uint32_t references; // the process, and each CPU that has it loaded
+    bool is_user;
+    bool is_dead; // its process is gone: CPUs let go of it
+    const struct isolation *isolation;
+    struct arch_vmspace own;     // user spaces
+    struct arch_vmspace *tables; // where it maps: `own` or the kernel's
+    vaddr_t base, end;           // all its mappings lie in here
+    struct list mappings;        // by address
+    struct account *account;
+};
+
+// ERR_NO_MEMORY
+status_t vmspace_create(const struct isolation *isolation, struct account *account, struct vmspace **out_space);
+void vmspace_end(struct vmspace *space);     // the process is gone: releases its reference, and soon all CPUs theirs
+void vmspace_release(struct vmspace *space); // one reference
+
+// Is [address, address + size) within the component's part of the address space? Not whether it is mapped.
+bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size);
+
+// Finds room for `size` bytes with an unmapped page before and behind. ERR_NO_MEMORY
+status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *out_address);
+
+// Maps whole pages of a folio at an address where there is room. The mapping keeps the folio. ERR_NO_MEMORY
+status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags);
+
+// The same, where the kernel finds room. ERR_NO_MEMORY
+status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags, vaddr_t *out_address);
+
+// Removes a mapping whole. ERR_NOT_FOUND: none starts there
+status_t vmspace_unmap(struct vmspace *space, vaddr_t address);
+
+// The range of the mapping that holds an address, for backtraces. False: none
+bool vmspace_mapping_of(const struct vmspace *space, vaddr_t address, vaddr_t *out_low, vaddr_t *out_high);
