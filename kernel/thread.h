@@ -36,6 +36,7 @@ struct thread {
     struct timeout timeout;       // of the wait
     struct channel *call_channel; // waits for a reply on it
     struct thread_buffer *buffer; // the kernel's view of the page
+    vaddr_t buffer_address, stack_address; // in the component
     struct thread_object *handle_object;
 };
 
