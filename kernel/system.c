@@ -1,0 +1,60 @@
+// System calls about the machine as a whole.
+#include "interrupt.h"
+#include "log.h"
+#include "page.h"
+#include "scheduler.h"
+#include "syscall.h"
+#include "trace.h"
+
+static nsec_t booted_ns;
+static uint64_t booted_instructions;
+
+static status_t check_resource(struct thread *thread, handle_t resource) {
+    struct object *object;
+    return handle_get(&thread->process->handles, resource, OBJECT_RESOURCE, 0, &object) == OK ? OK : ERR_BAD_HANDLE;
+}
+
+status_t sys_clock_now(struct thread *, uint64_t *out_now) {
+    *out_now = arch_clock_now();
+    return OK;
+}
+
+status_t sys_trace_write(struct thread *, uint32_t event, uint64_t value) {
+    trace(TRACE_COMPONENT, event, value);
+    return OK;
+}
+
+status_t sys_system_info(struct thread *thread, uaddr_t address) {
+    struct system_info info = {
+        .now_ns = arch_clock_now(),
+        .booted_ns = booted_ns,
+        .booted_instructions = booted_instructions,
+        .memory_total = page_total_bytes,
+        .memory_free = page_free_bytes,
+        .kernel_memory = kernel_account.used,
+        .cpu_count = cpu_count,
+        .interrupts = interrupt_count,
+        .context_switches = scheduler_switches,
+        .ipis = scheduler_ipis,
+        .address_space_switches = scheduler_space_switches,
+    };
+    return syscall_copy_out(thread, address, &info, sizeof(info));
+}
+
+// Under `-icount shift=0` the time-stamp counter counts instructions.
+status_t sys_system_booted(struct thread *thread, handle_t resource) {
+    TRY(check_resource(thread, resource));
+    if (booted_ns != 0) {
+        return OK;
+    }
+    booted_instructions = arch_ticks() - boot_info.entry_ticks;
+    booted_ns = arch_clock_now();
+    log_print("booted in %lu.%03lu ms, %lu instructions", booted_ns / NSEC_PER_MSEC, booted_ns % NSEC_PER_MSEC / NSEC_PER_USEC, booted_instructions);
+    return OK;
+}
+
+status_t sys_system_shutdown(struct thread *thread, handle_t resource, uint32_t code) {
+    TRY(check_resource(thread, resource));
+    log_print("shutting down with code %u", code);
+    arch_shutdown(code);
+}
