@@ -68,6 +68,15 @@ void arch_console_write(const char *text, size_t length);
 void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high); // walks frame pointers within [low, high), kernel-readable memory, at most 32 frames; fault-safe
 void arch_backtrace_self(void (*emit)(vaddr_t pc));
 
+// --- System calls: stubs of ARCH_STUB_SIZE bytes, in the order of the numbers ---
+
+extern const uint8_t arch_user_stubs[];   // one page to be mapped executable in every user space
+extern const uint8_t arch_kernel_stubs[]; // called by components in kernel isolation
+
+static inline uint64_t arch_system_call_number(const struct arch_thread *thread);        // of the call it is in (in arch_types.h)
+static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index);  // of that call, 0 to 5 (in arch_types.h)
+static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value); // ends that call (in arch_types.h)
+
 // --- CPUs and threads ---
 
 struct cpu *arch_cpu(void); // the executing one (a GS load)
@@ -75,7 +84,9 @@ struct cpu *arch_cpu(void); // the executing one (a GS load)
 // Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
 void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0, uint64_t argument1);
 status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
-void arch_thread_free(struct arch_thread *thread);
+void arch_thread_free(struct arch_thread *thread, struct account *account);
+static inline vaddr_t arch_thread_pc(const struct arch_thread *thread);    // where it was (in arch_types.h)
+static inline vaddr_t arch_thread_frame(const struct arch_thread *thread); // its frame pointer (in arch_types.h)
 
 // Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this restores
 // the FPU lazily, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.

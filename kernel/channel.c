@@ -350,8 +350,13 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
 
 // --- Receiving, through a poll ---
 
+static bool is_close_due(const struct channel *channel) {
+    return channel->peer == nullptr && queue_is_empty(channel) && !channel->is_close_told;
+}
+
 bool channel_has_news(const struct channel *channel) {
-    return !queue_is_empty(channel) || channel->is_writable_again || (channel->peer == nullptr && !channel->is_close_told);
+    bool has_message = !queue_is_empty(channel) && !channel->watch.is_paused;
+    return has_message || channel->is_writable_again || is_close_due(channel);
 }
 
 // Room came free: tells the peer, if it waits for that much.
@@ -382,12 +387,12 @@ bool channel_collect(struct channel *channel, struct thread *thread) {
         event->kind = EVENT_WRITABLE;
         return true;
     }
-    if (!queue_is_empty(channel)) {
+    if (!queue_is_empty(channel) && !channel->watch.is_paused) {
         dequeue(channel, thread);
         event->kind = EVENT_MESSAGE;
         return true;
     }
-    if (channel->peer == nullptr && !channel->is_close_told) {
+    if (is_close_due(channel)) {
         channel->is_close_told = true;
         event->kind = EVENT_CLOSED;
         return true;

@@ -9,6 +9,7 @@ enum { LEVEL_COUNT = 64 }; // run queue levels: see scheduler.c
 
 struct cpu {
     struct arch_cpu arch; // first: its architecture finds it by this. arch.current is the running thread
+    bool is_online;
     struct vmspace *space; // whose page tables are loaded; holds a reference. nullptr: the kernel's
     nsec_t switched_at;    // when the current thread was put on
     nsec_t slice_end;      // when the current thread has used up its slice
@@ -16,10 +17,11 @@ struct cpu {
     uint64_t ready_levels; // bit set: that list is not empty
     uint32_t ready_count;
     struct timeout *timeouts;
+    nsec_t armed; // what its hardware timer is set to
 };
 
 extern struct cpu cpus[CPU_MAX];
-extern uint32_t cpu_count; // running ones
+extern uint32_t cpu_count; // those online, of machine_info.cpu_count
 
 static inline struct cpu *cpu_self(void) {
     return arch_cpu();

@@ -126,6 +126,7 @@ status_t sys_poll_add(struct thread *thread, handle_t poll_handle, handle_t obje
     }
     watch->poll = poll;
     watch->key = key;
+    watch->is_paused = false;
     list_push_back(&poll->watches, &watch->node);
     if (has_news(watch->source)) {
         watch_signal(watch);
@@ -141,6 +142,26 @@ status_t sys_poll_remove(struct thread *thread, handle_t poll_handle, handle_t o
         return ERR_NOT_FOUND;
     }
     watch_end(watch);
+    return OK;
+}
+
+status_t sys_poll_pause(struct thread *thread, handle_t poll_handle, handle_t channel, uint32_t paused) {
+    struct poll *poll;
+    struct watch *watch;
+    TRY(find_pair(thread, poll_handle, channel, 0, &poll, &watch));
+    if (watch->source->type != OBJECT_CHANNEL) {
+        return ERR_WRONG_TYPE;
+    }
+    if (watch->poll != poll) {
+        return ERR_NOT_FOUND;
+    }
+    if (paused > 1) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    watch->is_paused = paused == 1;
+    if (has_news(watch->source)) {
+        watch_signal(watch);
+    }
     return OK;
 }
 

@@ -12,6 +12,7 @@ struct thread;
 struct watch {
     struct poll *poll; // nullptr: not watched
     uint64_t key;
+    bool is_paused; // a channel's messages wait
     struct object *source;
     struct list node;       // in the poll's list of all
     struct list ready_node; // in the poll's queue of those that have something

@@ -1,6 +1,7 @@
 // A process: a component that runs, with its address space, handles, threads and the account that pays for them.
 #pragma once
 
+#include "arch.h"
 #include "handle.h"
 #include "list.h"
 #include "poll.h"

@@ -23,6 +23,7 @@ void scheduler_init_cpu(struct cpu *cpu) {
     for (int level = 0; level < LEVEL_COUNT; level++) {
         list_init(&cpu->ready[level]);
     }
+    cpu->armed = DEADLINE_NEVER;
 }
 
 static int level_of(const struct thread *thread) {
@@ -67,8 +68,11 @@ void scheduler_remove(struct thread *thread) {
 static struct cpu *choose_cpu(const struct thread *thread) {
     struct cpu *best = thread->cpu != nullptr ? thread->cpu : &cpus[0];
     int best_level = running_level(best);
-    for (uint32_t i = 0; i < cpu_count && best_level != LEVEL_IDLE; i++) {
+    for (uint32_t i = 0; i < machine_info.cpu_count && best_level != LEVEL_IDLE; i++) {
         int level = running_level(&cpus[i]);
+        if (!cpus[i].is_online) {
+            continue;
+        }
         if (level < best_level || (level == best_level && cpus[i].ready_count + 1 < best->ready_count)) {
             best = &cpus[i];
             best_level = level;
@@ -130,7 +134,7 @@ void thread_finish_wait(struct thread *thread, status_t status) {
 static struct thread *steal(struct cpu *cpu) {
     struct cpu *victim = nullptr;
     int level = LEVEL_IDLE;
-    for (uint32_t i = 0; i < cpu_count; i++) {
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         if (&cpus[i] != cpu && highest_ready_level(&cpus[i]) > level) {
             victim = &cpus[i];
             level = highest_ready_level(victim);
@@ -235,7 +239,10 @@ static void arm_timer(struct cpu *cpu) {
     if (current != nullptr && highest_ready_level(cpu) >= (level_of(current) & ~1) && cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
-    arch_timer_set(deadline);
+    if (deadline != cpu->armed) {
+        cpu->armed = deadline;
+        arch_timer_set(deadline);
+    }
 }
 
 static void switch_thread(struct cpu *cpu, nsec_t now) {

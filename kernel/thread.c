@@ -105,7 +105,7 @@ void thread_free(struct thread *thread) {
         thread->handle_object->thread = nullptr;
     }
     list_remove(&thread->process_node);
-    arch_thread_free(&thread->arch);
+    arch_thread_free(&thread->arch, process->account);
     heap_free(thread, sizeof(*thread), process->account);
     process_thread_ended(process);
 }

@@ -17,6 +17,7 @@ enum : vaddr_t {
 };
 enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 46 }; // what the direct map has room for
 enum : uint32_t { ELF_MACHINE = 62, ELF_RELOCATION_RELATIVE = 8 };
+enum { ARCH_STUB_SIZE = 16 };
 enum { ARCH_SLOT_COUNT = 256, CPU_MAX = 8, KERNEL_STACK_SIZE = 16384 };
 
 // Saved registers. Offsets are used by entry.S (checked there against asm offsets).
@@ -53,7 +54,8 @@ struct arch_fault {
     unsigned vector;     // exception number
     uint64_t error_code;
     vaddr_t address;     // CR2 of a page fault
-    const char *name;    // "page fault", "division by zero"
+    bool is_page_fault;
+    const char *name; // "page fault", "division by zero"
 };
 
 static inline uint64_t arch_ticks(void) {
@@ -72,6 +74,23 @@ static inline void *physical_to_kernel(paddr_t physical) {
 
 static inline paddr_t kernel_to_physical(const void *pointer) {
     return (vaddr_t) pointer - ARCH_DIRECT_MAP;
+}
+
+static inline vaddr_t arch_thread_pc(const struct arch_thread *thread) {
+    return thread->rip;
+}
+
+static inline vaddr_t arch_thread_frame(const struct arch_thread *thread) {
+    return thread->rbp;
+}
+
+static inline uint64_t arch_system_call_number(const struct arch_thread *thread) {
+    return thread->system_call;
+}
+
+static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index) {
+    const uint64_t arguments[] = {thread->rdi, thread->rsi, thread->rdx, thread->r10, thread->r8, thread->r9};
+    return arguments[index];
 }
 
 // Argument and result registers of a system call (SysV order; the stub moves rcx to r10).
