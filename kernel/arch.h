@@ -129,9 +129,6 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
 // ones) and returns when no CPU can use them any more.
 void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct account *account);
 
-// Physical address that is mapped at a virtual one. ERR_NOT_FOUND
-status_t arch_translate(struct arch_vmspace *space, vaddr_t address, paddr_t *out_physical);
-
 // Copies between kernel memory and a component's memory of the active address space. The range was checked to lie in
 // the component's part; a page fault on the way ends the copy. Returns false on a fault.
 [[nodiscard]] bool arch_copy_in(void *destination, uaddr_t source, size_t size);

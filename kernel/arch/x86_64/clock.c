@@ -1,0 +1,109 @@
+// The clock: the time-stamp counter, whose frequency is measured against the LAPIC's timer without ever waiting for it.
+//
+// Hypervisors run that timer at 1 GHz. Between two settings of the boot CPU's timer both counters advance by known
+// amounts; these pairs add up until they make the frequency known well enough. The clock changes its rate on the way,
+// but never jumps.
+#include "x86_64.h"
+
+#include "../../cpu.h"
+
+enum : nsec_t { MEASURE_FOR = NSEC_PER_SEC / 4 };
+enum : uint32_t { LONGEST = UINT32_MAX };
+
+static struct {
+    uint64_t base_ticks;
+    nsec_t base_ns;
+    uint64_t rate; // ns per tick, 32.32 fixed point
+} scale;
+
+static struct {
+    bool is_done;
+    uint64_t ticks_before; // at the last setting
+    uint32_t timer_before;
+    uint64_t ticks, ns; // measured in all
+} measured;
+
+static nsec_t time_at(uint64_t ticks) {
+    return scale.base_ns + (nsec_t) ((unsigned __int128) (ticks - scale.base_ticks) * scale.rate >> 32);
+}
+
+nsec_t arch_clock_now(void) {
+    return time_at(arch_ticks());
+}
+
+static void set_rate(uint64_t rate, uint64_t ticks) {
+    scale.base_ns = time_at(ticks);
+    scale.base_ticks = ticks;
+    scale.rate = rate;
+}
+
+// The hypervisor's or the CPU's own word, in kHz; 0: they don't say.
+static uint64_t told_khz(void) {
+    enum : uint32_t { HYPERVISOR_LEAVES = 0x40000000, HYPERVISOR_TSC = 0x40000010, CRYSTAL = 0x15 };
+    bool has_hypervisor = (cpuid(1, 0).ecx & 1u << 31) != 0;
+    if (has_hypervisor && cpuid(HYPERVISOR_LEAVES, 0).eax >= HYPERVISOR_TSC) {
+        return cpuid(HYPERVISOR_TSC, 0).eax;
+    }
+    if (cpuid(0, 0).eax >= CRYSTAL) {
+        struct cpuid crystal = cpuid(CRYSTAL, 0);
+        return crystal.eax == 0 ? 0 : (uint64_t) crystal.ecx * crystal.ebx / crystal.eax / 1000;
+    }
+    return 0;
+}
+
+static void begin_interval(uint32_t timer) {
+    measured.timer_before = timer;
+    measured.ticks_before = arch_ticks();
+}
+
+// The timer has not run out since begin_interval, or its `left` is 0 and tells nothing.
+static void end_interval(void) {
+    uint32_t left = lapic_timer_left();
+    uint64_t ticks = arch_ticks();
+    if (left == 0 || measured.timer_before <= left) {
+        return;
+    }
+    measured.ns += measured.timer_before - left;
+    measured.ticks += ticks - measured.ticks_before;
+    if (measured.ticks > 0) {
+        set_rate((measured.ns << 32) / measured.ticks, ticks);
+    }
+    measured.is_done = measured.ns >= MEASURE_FOR;
+}
+
+void clock_init(void) {
+    uint64_t khz = told_khz();
+    scale.base_ticks = boot_info.entry_ticks;
+    if (khz != 0) {
+        scale.rate = (1000000ull << 32) / khz;
+        measured.is_done = true;
+        return;
+    }
+    scale.rate = 1ull << 32; // until the first interval ends, a few lines below
+    lapic_timer_start(LONGEST);
+    begin_interval(LONGEST);
+    for (int i = 0; i < 8; i++) {
+        end_interval();
+    }
+    // What happened before was at the same rate.
+    scale.base_ticks = boot_info.entry_ticks;
+    scale.base_ns = 0;
+    measured.ns = measured.ticks = 0;
+}
+
+void arch_timer_set(nsec_t deadline) {
+    bool is_measuring = !measured.is_done && arch_cpu()->arch.index == 0;
+    if (is_measuring) {
+        end_interval();
+    }
+    nsec_t now = arch_clock_now();
+    nsec_t delta = deadline > now ? deadline - now : 1;
+    uint32_t ticks = delta < LONGEST ? (uint32_t) delta : LONGEST; // an early end is only set again
+    if (deadline == DEADLINE_NEVER && !is_measuring) {
+        ticks = 0;
+    }
+    lapic_timer_start(ticks);
+    if (is_measuring) {
+        begin_interval(ticks);
+    }
+}

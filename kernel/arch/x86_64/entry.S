@@ -1,0 +1,306 @@
+// Every way into the kernel and out of it.
+//
+// The kernel runs with interrupts off on its CPU's one stack and never returns into C code that it left: an entry saves
+// the registers in the current thread, takes the lock and calls a function that ends in arch_resume or arch_idle.
+// Interrupts and faults arrive on a small stack of their own (IST), because a component in kernel isolation may have
+// overrun its stack. A fault of the kernel itself (interrupts off, address in the image) is either in the copy of user
+// memory, which is told, or the end.
+#include "offsets.h"
+
+    .text
+
+// --- System call instruction: from user mode ---
+
+    .globl entry_syscall
+entry_syscall:
+    swapgs
+    movq %rsp, %gs:CPU_SCRATCH
+    movq %gs:CPU_CURRENT, %rsp
+    movq %rax, THREAD_SYSTEM_CALL(%rsp)
+    movq %rcx, THREAD_RIP(%rsp)
+    movq %r11, THREAD_RFLAGS(%rsp)
+    movq %rdi, THREAD_RDI(%rsp)
+    movq %rsi, THREAD_RSI(%rsp)
+    movq %rdx, THREAD_RDX(%rsp)
+    movq %r10, THREAD_R10(%rsp)
+    movq %r8, THREAD_R8(%rsp)
+    movq %r9, THREAD_R9(%rsp)
+    movq %rbx, THREAD_RBX(%rsp)
+    movq %rbp, THREAD_RBP(%rsp)
+    movq %r12, THREAD_R12(%rsp)
+    movq %r13, THREAD_R13(%rsp)
+    movq %r14, THREAD_R14(%rsp)
+    movq %r15, THREAD_R15(%rsp)
+    movq $0, THREAD_RESUME_FULL(%rsp)
+    movq %gs:CPU_SCRATCH, %rax
+    movq %rax, THREAD_RSP(%rsp)
+enter_system_call:
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    xorl %ebp, %ebp
+    call kernel_lock
+    call kernel_on_system_call
+
+// --- Stubs that components call: 16 bytes each ---
+
+    .section .text.user_stubs, "ax"
+    .balign 4096
+    .globl arch_user_stubs
+arch_user_stubs:
+    .set number, 0
+    .rept 64
+    .balign 16
+    movl $number, %eax
+    movq %rcx, %r10
+    syscall
+    ret
+    .set number, number + 1
+    .endr
+    .balign 4096, 0xcc // whoever maps the page sees nothing else
+
+    .text
+    .balign 16
+    .globl arch_kernel_stubs
+arch_kernel_stubs:
+    .set number, 0
+    .rept 64
+    .balign 16
+    movl $number, %eax
+    jmp entry_kernel_call
+    .set number, number + 1
+    .endr
+
+// A component in kernel isolation calls. Its caller-saved registers are dead by the calling convention.
+    .balign 16
+entry_kernel_call:
+    cli
+    movq %gs:CPU_CURRENT, %r11
+    popq THREAD_RIP(%r11)
+    movq %rsp, THREAD_RSP(%r11)
+    movq $(FLAG_INTERRUPTS | 2), THREAD_RFLAGS(%r11)
+    movl %eax, %eax
+    movq %rax, THREAD_SYSTEM_CALL(%r11)
+    movq %rdi, THREAD_RDI(%r11)
+    movq %rsi, THREAD_RSI(%r11)
+    movq %rdx, THREAD_RDX(%r11)
+    movq %rcx, THREAD_R10(%r11)
+    movq %r8, THREAD_R8(%r11)
+    movq %r9, THREAD_R9(%r11)
+    movq %rbx, THREAD_RBX(%r11)
+    movq %rbp, THREAD_RBP(%r11)
+    movq %r12, THREAD_R12(%r11)
+    movq %r13, THREAD_R13(%r11)
+    movq %r14, THREAD_R14(%r11)
+    movq %r15, THREAD_R15(%r11)
+    movq $0, THREAD_RESUME_FULL(%r11)
+    jmp enter_system_call
+
+// --- Interrupts and faults ---
+//
+// Stack: rax, then number, error code, rip, cs, rflags, rsp, ss.
+
+#define FRAME_NUMBER 8
+#define FRAME_ERROR 16
+#define FRAME_RIP 24
+#define FRAME_CS 32
+#define FRAME_RFLAGS 40
+#define FRAME_RSP 48
+#define FRAME_SS 56
+
+    .balign 16
+    .globl entry_vectors
+entry_vectors:
+    .set number, 0
+    .rept 256
+    .balign 16
+    .if number == 8 || (number >= 10 && number <= 14) || number == 17 || number == 21 || number == 29 || number == 30
+    .else
+    pushq $0 // in place of an error code
+    .endif
+    pushq $number
+    jmp entry_trap
+    .set number, number + 1
+    .endr
+
+entry_trap:
+    pushq %rax
+    testb $3, FRAME_CS(%rsp)
+    jz from_kernel_mode
+    swapgs
+save_thread:
+    movq %gs:CPU_CURRENT, %rax
+    movq %rbx, THREAD_RBX(%rax)
+    movq %rcx, THREAD_RCX(%rax)
+    movq %rdx, THREAD_RDX(%rax)
+    movq %rsi, THREAD_RSI(%rax)
+    movq %rdi, THREAD_RDI(%rax)
+    movq %rbp, THREAD_RBP(%rax)
+    movq %r8, THREAD_R8(%rax)
+    movq %r9, THREAD_R9(%rax)
+    movq %r10, THREAD_R10(%rax)
+    movq %r11, THREAD_R11(%rax)
+    movq %r12, THREAD_R12(%rax)
+    movq %r13, THREAD_R13(%rax)
+    movq %r14, THREAD_R14(%rax)
+    movq %r15, THREAD_R15(%rax)
+    popq THREAD_RAX(%rax)
+    popq %rdi // number
+    popq %rsi // error code
+    popq THREAD_RIP(%rax)
+    popq THREAD_CS(%rax)
+    popq THREAD_RFLAGS(%rax)
+    popq THREAD_RSP(%rax)
+    popq THREAD_SS(%rax)
+    movq $1, THREAD_RESUME_FULL(%rax)
+enter_trap:
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    pushq $2
+    popfq // whatever the component had set: direction, alignment check, single step
+    xorl %ebp, %ebp
+    call arch_on_trap
+
+from_kernel_mode:
+    testq $FLAG_INTERRUPTS, FRAME_RFLAGS(%rsp)
+    jnz interruptible
+    movq $IMAGE_BASE, %rax
+    cmpq %rax, FRAME_RIP(%rsp)
+    jb save_thread // a component in kernel isolation that had turned interrupts off
+    cmpq $VECTOR_PAGE_FAULT, FRAME_NUMBER(%rsp)
+    jne own_fault
+    leaq copy_instruction(%rip), %rax
+    cmpq %rax, FRAME_RIP(%rsp)
+    jne own_fault
+    leaq copy_failed(%rip), %rax
+    movq %rax, FRAME_RIP(%rsp)
+    popq %rax
+    addq $16, %rsp
+    iretq
+
+interruptible: // a component in kernel isolation, or the idle loop
+    cmpq $0, %gs:CPU_CURRENT
+    jne save_thread
+    movq FRAME_NUMBER(%rsp), %rdi
+    movq FRAME_ERROR(%rsp), %rsi
+    jmp enter_trap
+
+own_fault:
+    movq FRAME_NUMBER(%rsp), %rdi
+    movq FRAME_ERROR(%rsp), %rsi
+    movq FRAME_RIP(%rsp), %rdx
+    andq $-16, %rsp
+    call arch_on_own_fault
+
+// Only panics send it. Anywhere, also before GS is the kernel's.
+    .balign 16
+    .globl entry_nmi
+entry_nmi:
+    cmpb $0, arch_is_halting(%rip)
+    jne 1f
+    iretq
+1:  cli
+    hlt
+    jmp 1b
+
+// Does its work without the lock: the CPU that holds it waits for this.
+    .balign 16
+    .globl entry_tlb_flush
+entry_tlb_flush:
+    testb $3, 8(%rsp)
+    jz 1f
+    swapgs
+1:  pushq %rax
+    movq %cr3, %rax
+    movq %rax, %cr3
+    movl $0, %gs:CPU_TLB_FLUSH_PENDING
+    movq lapic_registers(%rip), %rax
+    movl $0, LAPIC_EOI(%rax)
+    popq %rax
+    testb $3, 8(%rsp)
+    jz 2f
+    swapgs
+2:  iretq
+
+// --- Out of the kernel ---
+
+// [[noreturn]] void leave_to_thread(struct arch_thread *thread), lock released
+    .balign 16
+    .globl leave_to_thread
+leave_to_thread:
+    movq %rdi, %rsp // no stack is needed any more
+    movq THREAD_RBX(%rsp), %rbx
+    movq THREAD_RBP(%rsp), %rbp
+    movq THREAD_RDX(%rsp), %rdx
+    movq THREAD_R12(%rsp), %r12
+    movq THREAD_R13(%rsp), %r13
+    movq THREAD_R14(%rsp), %r14
+    movq THREAD_R15(%rsp), %r15
+    movq THREAD_RAX(%rsp), %rax
+    cmpq $0, THREAD_RESUME_FULL(%rsp)
+    jne leave_full
+    movq THREAD_RIP(%rsp), %rcx
+    testb $3, THREAD_CS(%rsp)
+    jz leave_to_kernel_component
+    movq THREAD_RFLAGS(%rsp), %r11
+    movq THREAD_RSP(%rsp), %rsp
+    xorl %edi, %edi // nothing of the kernel's
+    xorl %esi, %esi
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    swapgs
+    sysretq
+
+leave_to_kernel_component:
+    movq THREAD_RSP(%rsp), %rsp
+    sti
+    jmp *%rcx
+
+leave_full:
+    movq %rsp, %rdi
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    pushq THREAD_SS(%rdi)
+    pushq THREAD_RSP(%rdi)
+    pushq THREAD_RFLAGS(%rdi)
+    pushq THREAD_CS(%rdi)
+    pushq THREAD_RIP(%rdi)
+    movq THREAD_RCX(%rdi), %rcx
+    movq THREAD_RSI(%rdi), %rsi
+    movq THREAD_R8(%rdi), %r8
+    movq THREAD_R9(%rdi), %r9
+    movq THREAD_R10(%rdi), %r10
+    movq THREAD_R11(%rdi), %r11
+    movq THREAD_RDI(%rdi), %rdi
+    testb $3, 8(%rsp)
+    jz 1f
+    swapgs
+1:  iretq
+
+// [[noreturn]] void leave_to_idle(void), lock released
+    .balign 16
+    .globl leave_to_idle
+leave_to_idle:
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+1:  sti
+    hlt
+    jmp 1b
+
+// --- Memory of components ---
+
+// bool copy_checked(void *to, const void *from, size_t size): false after a page fault
+    .balign 16
+    .globl copy_checked
+copy_checked:
+    movq %rdx, %rcx
+    cmpb $0, cpu_has_smap(%rip)
+    je copy_instruction
+    stac
+copy_instruction:
+    rep movsb
+    movl $1, %eax
+copy_done:
+    cmpb $0, cpu_has_smap(%rip)
+    je 1f
+    clac
+1:  ret
+copy_failed:
+    xorl %eax, %eax
+    jmp copy_done

@@ -1,0 +1,54 @@
+// Numbers that assembly and C share. traps.c checks the offsets.
+#pragma once
+
+#define IMAGE_BASE 0xffffffff80000000
+
+#define SELECTOR_KERNEL_CODE 0x08
+#define SELECTOR_KERNEL_DATA 0x10
+#define SELECTOR_USER_DATA 0x1b
+#define SELECTOR_USER_CODE 0x23
+#define SELECTOR_TSS 0x28
+
+#define THREAD_RAX 0
+#define THREAD_RBX 8
+#define THREAD_RCX 16
+#define THREAD_RDX 24
+#define THREAD_RSI 32
+#define THREAD_RDI 40
+#define THREAD_RBP 48
+#define THREAD_RSP 56
+#define THREAD_R8 64
+#define THREAD_R9 72
+#define THREAD_R10 80
+#define THREAD_R11 88
+#define THREAD_R12 96
+#define THREAD_R13 104
+#define THREAD_R14 112
+#define THREAD_R15 120
+#define THREAD_RIP 128
+#define THREAD_RFLAGS 136
+#define THREAD_CS 144
+#define THREAD_SS 152
+#define THREAD_SYSTEM_CALL 160
+#define THREAD_RESUME_FULL 168
+
+#define CPU_CURRENT 8
+#define CPU_KERNEL_STACK_TOP 16
+#define CPU_SCRATCH 24
+#define CPU_TLB_FLUSH_PENDING 56
+
+#define FLAG_INTERRUPTS 0x200
+#define VECTOR_PAGE_FAULT 14
+
+// Vectors of our own; devices have those from VECTOR_DEVICE_FIRST up to VECTOR_TIMER.
+#define VECTOR_NMI 2
+#define VECTOR_DEVICE_FIRST 0x30
+#define VECTOR_TIMER 0xf0
+#define VECTOR_RESCHEDULE 0xf1
+#define VECTOR_TLB_FLUSH 0xf2
+#define VECTOR_SPURIOUS 0xff
+
+#define LAPIC_EOI 0xb0
+
+// Where the start code of further CPUs is copied to: below 1 MiB, which nothing else uses.
+#define TRAMPOLINE_AT 0x8000

@@ -1,0 +1,220 @@
+// Page tables: four levels, 4 KiB pages for components, and the flushing of what CPUs have cached.
+#include "x86_64.h"
+
+#include "../../cpu.h"
+#include "../../memory.h"
+#include "../../page.h"
+
+enum : uint64_t {
+    PRESENT = 1,
+    WRITABLE = 2,
+    USER = 4,
+    UNCACHED = 0x18,
+    LARGE = 0x80,
+    NO_EXECUTE = 1ull << 63,
+    ADDRESS_MASK = 0x000ffffffffff000,
+};
+enum : unsigned { LEVELS = 4, INDEX_BITS = 9, ENTRY_COUNT = 512, USER_ENTRY_COUNT = 256 };
+enum : unsigned { ROOT_DIRECT = 256, ROOT_SLOTS = 320, ROOT_IMAGE = 511 };
+
+struct arch_vmspace arch_kernel_space;
+
+static alignas(PAGE_SIZE) uint64_t kernel_root[ENTRY_COUNT], slots_table[ENTRY_COUNT], image_pdpt[ENTRY_COUNT], image_pd[ENTRY_COUNT],
+    image_table[2 * ENTRY_COUNT], device_pd[ENTRY_COUNT], device_table[ENTRY_COUNT];
+
+// --- The kernel's own ---
+
+extern const uint8_t text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[]; // linker script
+extern uint64_t boot_pml4[];
+
+paddr_t image_to_physical(const void *pointer) {
+    return (vaddr_t) pointer - ARCH_IMAGE_BASE;
+}
+
+paddr_t arch_image_to_physical(const void *pointer) {
+    return image_to_physical(pointer);
+}
+
+static void map_image_part(const uint8_t *start, const uint8_t *end, uint64_t flags) {
+    for (paddr_t page = image_to_physical(start); page < image_to_physical(end); page += PAGE_SIZE) {
+        if (page >= sizeof(image_table) / sizeof(uint64_t) * PAGE_SIZE) {
+            panic("the kernel's image without its archive is larger than its page tables");
+        }
+        image_table[page / PAGE_SIZE] = page | flags;
+    }
+}
+
+void kernel_tables_init(const uint64_t *direct_pdpt) {
+    map_image_part(text_start, text_end, PRESENT);
+    map_image_part(rodata_start, rodata_end, PRESENT | NO_EXECUTE);
+    map_image_part(data_start, data_end, PRESENT | WRITABLE | NO_EXECUTE);
+    image_pd[0] = image_to_physical(image_table) | PRESENT | WRITABLE;
+    image_pd[1] = image_to_physical(image_table + ENTRY_COUNT) | PRESENT | WRITABLE;
+    device_pd[0] = image_to_physical(device_table) | PRESENT | WRITABLE;
+    image_pdpt[510] = image_to_physical(image_pd) | PRESENT | WRITABLE;
+    image_pdpt[511] = image_to_physical(device_pd) | PRESENT | WRITABLE;
+    kernel_root[ROOT_DIRECT] = image_to_physical(direct_pdpt) | PRESENT | WRITABLE;
+    kernel_root[ROOT_SLOTS] = image_to_physical(slots_table) | PRESENT | WRITABLE;
+    kernel_root[ROOT_IMAGE] = image_to_physical(image_pdpt) | PRESENT | WRITABLE;
+    arch_kernel_space.root = image_to_physical(kernel_root);
+    write_cr3(arch_kernel_space.root);
+}
+
+void *map_registers(paddr_t base, size_t size) {
+    enum : vaddr_t { DEVICES_AT = 0xffffffffc0000000 };
+    static unsigned used;
+    vaddr_t address = DEVICES_AT + used * PAGE_SIZE + base % PAGE_SIZE;
+    for (paddr_t page = base & ADDRESS_MASK; page < base + size; page += PAGE_SIZE) {
+        if (used == ENTRY_COUNT) {
+            panic("too many devices of the kernel's own");
+        }
+        device_table[used++] = page | PRESENT | WRITABLE | UNCACHED | NO_EXECUTE;
+    }
+    return (void *) address;
+}
+
+// --- Spaces of components ---
+
+status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account) {
+    TRY(page_allocate(account, 0, &space->root));
+    uint64_t *root = physical_to_kernel(space->root);
+    root[ROOT_DIRECT] = kernel_root[ROOT_DIRECT];
+    root[ROOT_SLOTS] = kernel_root[ROOT_SLOTS];
+    root[ROOT_IMAGE] = kernel_root[ROOT_IMAGE];
+    return OK;
+}
+
+static uint64_t *table_of(uint64_t entry) {
+    return physical_to_kernel(entry & ADDRESS_MASK);
+}
+
+// Frees the tables below `count` entries of a table of a level; 1 is the lowest, whose entries are pages.
+static void free_tables(uint64_t *table, unsigned count, unsigned level, struct account *account) {
+    for (unsigned i = 0; i < count && level > 1; i++) {
+        if (table[i] != 0) {
+            free_tables(table_of(table[i]), ENTRY_COUNT, level - 1, account);
+            page_free(account, 0, table[i] & ADDRESS_MASK);
+            table[i] = 0;
+        }
+    }
+}
+
+void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account) {
+    free_tables(physical_to_kernel(space->root), USER_ENTRY_COUNT, LEVELS, account);
+    page_free(account, 0, space->root);
+}
+
+void arch_vmspace_activate(struct arch_vmspace *space) {
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->active_root != space->root) {
+        cpu->active_root = space->root;
+        write_cr3(space->root);
+    }
+}
+
+static unsigned index_at(vaddr_t address, unsigned level) {
+    return address >> (12 + INDEX_BITS * (level - 1)) & (ENTRY_COUNT - 1);
+}
+
+// The lowest-level entry of an address. Makes missing tables if there is an account for them; else nullptr.
+static uint64_t *entry_of(const struct arch_vmspace *space, vaddr_t address, struct account *account) {
+    uint64_t *table = physical_to_kernel(space->root);
+    for (unsigned level = LEVELS; level > 1; level--) {
+        uint64_t *entry = &table[index_at(address, level)];
+        if (*entry == 0) {
+            paddr_t page;
+            if (account == nullptr || page_allocate(account, 0, &page) != OK) {
+                return nullptr;
+            }
+            *entry = page | PRESENT | WRITABLE | (address < ARCH_USER_END ? USER : 0);
+        }
+        table = table_of(*entry);
+    }
+    return &table[index_at(address, 1)];
+}
+
+static uint64_t entry_flags(uint32_t flags) {
+    return PRESENT | ((flags & ARCH_MAP_WRITE) != 0 ? WRITABLE : 0) | ((flags & ARCH_MAP_USER) != 0 ? USER : 0) |
+           ((flags & ARCH_MAP_DEVICE) != 0 ? UNCACHED : 0) | ((flags & ARCH_MAP_EXECUTE) != 0 ? 0 : NO_EXECUTE);
+}
+
+status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags, struct account *account) {
+    uint64_t *entry = nullptr;
+    for (size_t i = 0; i < count; i++) {
+        vaddr_t at = address + i * PAGE_SIZE;
+        entry = entry == nullptr || index_at(at, 1) == 0 ? entry_of(space, at, account) : entry + 1;
+        if (entry == nullptr || *entry != 0) {
+            arch_unmap(space, address, i);
+            return entry == nullptr ? ERR_NO_MEMORY : ERR_EXISTS;
+        }
+        *entry = (physical + i * PAGE_SIZE) | entry_flags(flags);
+    }
+    return OK;
+}
+
+// --- Flushing ---
+
+static void flush(void) {
+    write_cr3(read_cr3());
+}
+
+void arch_spin_poll(void) {
+    struct arch_cpu *cpu = &arch_cpu()->arch;
+    if (cpu->tlb_flush_pending != 0) {
+        flush();
+        cpu->tlb_flush_pending = 0;
+    }
+}
+
+// Every CPU that may have cached entries of the space: those that have it loaded, or all for the kernel's.
+static bool may_have_cached(const struct cpu *cpu, const struct arch_vmspace *space) {
+    return cpu->is_online && cpu != arch_cpu() && (space == &arch_kernel_space || cpu->arch.active_root == space->root);
+}
+
+static void flush_others(const struct arch_vmspace *space) {
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        if (may_have_cached(&cpus[i], space)) {
+            cpus[i].arch.tlb_flush_pending = 1;
+            lapic_send(cpus[i].arch.apic_id, LAPIC_ICR_FIXED | VECTOR_TLB_FLUSH);
+        }
+    }
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        while (cpus[i].arch.tlb_flush_pending != 0) {
+            arch_spin_pause();
+        }
+    }
+}
+
+void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
+    bool is_loaded = space == &arch_kernel_space || arch_cpu()->arch.active_root == space->root;
+    for (size_t i = 0; i < count; i++) {
+        vaddr_t at = address + i * PAGE_SIZE;
+        uint64_t *entry = entry_of(space, at, nullptr);
+        if (entry != nullptr && *entry != 0) {
+            *entry = 0;
+            if (is_loaded) {
+                __asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
+            }
+        }
+    }
+    if (count > 0) {
+        flush_others(space);
+    }
+}
+
+// The tables are freed only when no CPU can walk them any more.
+void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct account *account) {
+    enum : uint64_t { PER_ENTRY = 1ull << 30 };
+    static uint64_t detached[ARCH_SLOT_SIZE / PER_ENTRY];
+    uint64_t *root = physical_to_kernel(space->root);
+    uint64_t *table = table_of(root[index_at(base, LEVELS)]);
+    unsigned count = 0;
+    for (vaddr_t at = base; at < end && count < ARCH_SLOT_SIZE / PER_ENTRY; at += PER_ENTRY) {
+        uint64_t *entry = &table[index_at(at, 3)];
+        detached[count++] = *entry;
+        *entry = 0;
+    }
+    flush();
+    flush_others(space);
+    free_tables(detached, count, 3, account);
+}

@@ -1,0 +1,140 @@
+// Interrupts and faults, once their registers are saved; threads' registers.
+#include "x86_64.h"
+
+#include "../../cpu.h"
+#include "../../lock.h"
+#include "../../thread.h"
+
+#define CHECK(field, offset) static_assert(offsetof(struct arch_thread, field) == (offset))
+CHECK(rax, THREAD_RAX);
+CHECK(rbx, THREAD_RBX);
+CHECK(r8, THREAD_R8);
+CHECK(r15, THREAD_R15);
+CHECK(rip, THREAD_RIP);
+CHECK(rflags, THREAD_RFLAGS);
+CHECK(cs, THREAD_CS);
+CHECK(ss, THREAD_SS);
+CHECK(system_call, THREAD_SYSTEM_CALL);
+CHECK(resume_full, THREAD_RESUME_FULL);
+static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0);
+static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
+static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
+static_assert(offsetof(struct arch_cpu, scratch) == CPU_SCRATCH);
+static_assert(offsetof(struct arch_cpu, tlb_flush_pending) == CPU_TLB_FLUSH_PENDING);
+static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
+
+enum : unsigned { VECTOR_NO_FPU = 7, VECTOR_FAULT_LAST = 31 };
+
+static const char *const fault_names[] = {
+    [0] = "division by zero",   [1] = "debug trap",          [3] = "breakpoint",
+    [4] = "overflow",           [5] = "bound range",         [6] = "illegal instruction",
+    [7] = "no memory for the FPU's registers", [8] = "double fault", [10] = "invalid task segment",
+    [11] = "segment not present", [12] = "stack segment fault", [13] = "general protection fault",
+    [14] = "page fault",        [16] = "FPU error",          [17] = "misaligned access",
+    [18] = "machine check",     [19] = "SIMD error",         [21] = "control protection fault",
+};
+
+static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
+    bool is_known = vector < sizeof(fault_names) / sizeof(fault_names[0]) && fault_names[vector] != nullptr;
+    return (struct arch_fault) {
+        .vector = vector,
+        .error_code = error_code,
+        .address = read_cr2(),
+        .is_page_fault = vector == VECTOR_PAGE_FAULT,
+        .name = is_known ? fault_names[vector] : "unknown exception",
+    };
+}
+
+[[noreturn]] static void on_exception(unsigned vector, uint64_t error_code) {
+    struct arch_fault fault = fault_of(vector, error_code); // before another fault can change the address
+    struct thread *thread = arch_cpu()->arch.current;
+    if (thread == nullptr) {
+        panic("%s in the idle loop", fault.name);
+    }
+    kernel_lock();
+    if (vector == VECTOR_NO_FPU && fpu_use(thread)) {
+        arch_resume(thread);
+    }
+    kernel_on_fault(&fault);
+}
+
+[[noreturn]] void arch_on_trap(unsigned vector, uint64_t error_code) {
+    if (vector <= VECTOR_FAULT_LAST) {
+        on_exception(vector, error_code);
+    }
+    if (vector != VECTOR_SPURIOUS) {
+        lapic_acknowledge();
+    }
+    kernel_lock();
+    switch (vector) {
+    case VECTOR_TIMER:
+        kernel_on_timer();
+    case VECTOR_RESCHEDULE:
+    case VECTOR_SPURIOUS:
+        kernel_on_reschedule();
+    default:
+        kernel_on_interrupt(vector);
+    }
+}
+
+[[noreturn]] void arch_on_own_fault(unsigned vector, uint64_t error_code, vaddr_t pc) {
+    struct arch_fault fault = fault_of(vector, error_code);
+    panic("%s (error %lx) at 0x%lx, pc kernel+0x%lx", fault.name, error_code, fault.address, pc);
+}
+
+// --- Threads ---
+
+void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0, uint64_t argument1) {
+    *thread = (struct arch_thread) {
+        .rip = entry,
+        .rsp = stack_top - sizeof(uint64_t), // as after a call: functions expect it so
+        .rdi = argument0,
+        .rsi = argument1,
+        .rflags = FLAG_INTERRUPTS | 2,
+        .cs = is_user ? SELECTOR_USER_CODE : SELECTOR_KERNEL_CODE,
+        .ss = is_user ? SELECTOR_USER_DATA : SELECTOR_KERNEL_DATA,
+        .resume_full = 1,
+    };
+}
+
+[[noreturn]] void arch_resume(struct thread *thread) {
+    fpu_resume(thread);
+    kernel_unlock();
+    leave_to_thread(&thread->arch);
+}
+
+[[noreturn]] void arch_idle(void) {
+    kernel_unlock();
+    leave_to_idle();
+}
+
+// --- Memory of components ---
+
+bool arch_copy_in(void *destination, uaddr_t source, size_t size) {
+    return copy_checked(destination, (const void *) source, size);
+}
+
+bool arch_copy_out(uaddr_t destination, const void *source, size_t size) {
+    return copy_checked((void *) destination, source, size);
+}
+
+// --- Backtraces ---
+
+void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high) {
+    for (int depth = 0; depth < 32 && frame >= low && frame % 8 == 0 && high - frame >= 16; depth++) {
+        uint64_t saved[2]; // the caller's frame pointer, the return address
+        if (frame >= high || !arch_copy_in(saved, frame, sizeof(saved)) || saved[1] == 0) {
+            return;
+        }
+        emit(saved[1]);
+        if (saved[0] <= frame) {
+            return;
+        }
+        frame = saved[0];
+    }
+}
+
+void arch_backtrace_self(void (*emit)(vaddr_t pc)) {
+    vaddr_t frame = (vaddr_t) __builtin_frame_address(0);
+    arch_backtrace(emit, frame, frame, frame + KERNEL_STACK_SIZE);
+}
