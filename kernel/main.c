@@ -44,8 +44,13 @@ static void start_tracing(void) {
 
 // --- Init ---
 
+// The archive is not mapped where it is linked, to save page tables.
+static const struct archive_header *archive_header(void) {
+    return physical_to_kernel(arch_image_to_physical(archive_start));
+}
+
 static const struct archive_entry *find_init(void) {
-    const struct archive_header *header = (const struct archive_header *) archive_start;
+    const struct archive_header *header = archive_header();
     const struct archive_entry *entries = (const struct archive_entry *) (header + 1);
     if (header->magic != ARCHIVE_MAGIC) {
         panic("the image has no archive");
@@ -75,7 +80,7 @@ static struct folio *boot_info_folio(void) {
     }
     struct boot_info_page *page = physical_to_kernel(folio_page(folio, 0));
     static_assert(sizeof(*page) <= PAGE_SIZE);
-    page->archive_size = ((const struct archive_header *) archive_start)->size;
+    page->archive_size = archive_header()->size;
     page->ecam_base = machine_info.ecam_base;
     page->ecam_first_bus = machine_info.ecam_first_bus;
     page->ecam_last_bus = machine_info.ecam_last_bus;

@@ -50,6 +50,7 @@ boot_gdt_pointer:
 
     .text
     .code32
+    .globl boot_start
 boot_start:
     cld
     rdtsc

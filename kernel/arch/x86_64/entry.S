@@ -186,6 +186,7 @@ own_fault:
     movq FRAME_NUMBER(%rsp), %rdi
     movq FRAME_ERROR(%rsp), %rsi
     movq FRAME_RIP(%rsp), %rdx
+    movq %rbp, %rcx
     andq $-16, %rsp
     call arch_on_own_fault
 

@@ -77,7 +77,10 @@ static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
     }
 }
 
-[[noreturn]] void arch_on_own_fault(unsigned vector, uint64_t error_code, vaddr_t pc) {
+static vaddr_t own_fault_frame; // where the backtrace of the kernel's own fault begins
+
+[[noreturn]] void arch_on_own_fault(unsigned vector, uint64_t error_code, vaddr_t pc, vaddr_t frame) {
+    own_fault_frame = frame;
     struct arch_fault fault = fault_of(vector, error_code);
     panic("%s (error %lx) at 0x%lx, pc kernel+0x%lx", fault.name, error_code, fault.address, pc);
 }
@@ -135,6 +138,6 @@ void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_
 }
 
 void arch_backtrace_self(void (*emit)(vaddr_t pc)) {
-    vaddr_t frame = (vaddr_t) __builtin_frame_address(0);
+    vaddr_t frame = own_fault_frame != 0 ? own_fault_frame : (vaddr_t) __builtin_frame_address(0);
     arch_backtrace(emit, frame, frame, frame + KERNEL_STACK_SIZE);
 }
