@@ -146,6 +146,7 @@ static void end_call(struct channel *channel, status_t status) {
 }
 
 static void peer_closed(struct channel *channel) {
+    channel->is_writable_again |= channel->peer->needed != 0; // it waited for room: it shall try again, and see
     channel->peer = nullptr;
     channel->needed = 0;
     end_call(channel, ERR_CLOSED);
