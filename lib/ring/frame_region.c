@@ -85,7 +85,8 @@ status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct fra
     }
     end->is_held[frame.buffer] = false;
     uint32_t position = end->rings[ring].position++;
-    atomic_store_explicit(&end->region->rings[ring].slots[position & RING_MASK], frame_pack(frame), memory_order_relaxed);
+    _Atomic uint64_t *slot = &end->region->rings[ring].slots[position & RING_MASK];
+    atomic_store_explicit(slot, frame_pack(frame), memory_order_relaxed);
     return OK;
 }
 

@@ -1,9 +1,7 @@
 // Tests of the frame region: order, wrap, lost wake-ups, and peers that lie.
 #include <ring/frame_region.h>
+#include <test/host/threads.h>
 #include <test/test.h>
-
-#include <pthread.h>
-#include <sched.h>
 
 static struct frame_region region;
 static struct frame_end driver, client;
@@ -98,7 +96,8 @@ TEST("a buffer that was sent already can't be sent again") {
     begin(0);
     struct frame frame;
     for (unsigned slot = 0; slot < 2; slot++) {
-        atomic_store(&region.rings[FRAME_TRANSMIT].slots[slot], FRAME_HALF | (uint64_t) FRAME_HEADROOM << 16 | 60ull << 32);
+        uint64_t packed = FRAME_HALF | (uint64_t) FRAME_HEADROOM << 16 | 60ull << 32;
+        atomic_store(&region.rings[FRAME_TRANSMIT].slots[slot], packed);
     }
     atomic_store(&region.rings[FRAME_TRANSMIT].tail, 2);
     EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), OK);
@@ -148,7 +147,7 @@ static _Atomic uint32_t bells;
 
 static void await_bell(uint32_t *heard) {
     while (atomic_load(&bells) == *heard) {
-        sched_yield();
+        host_yield();
     }
     *heard = atomic_load(&bells);
 }
@@ -179,15 +178,14 @@ static void *hammer_driver(void *unused) {
         if (frame_publish(&driver, FRAME_RECEIVED)) {
             atomic_fetch_add(&bells, 1);
         }
-        sched_yield();
+        host_yield();
     }
     return unused;
 }
 
 TEST("two threads pass hundreds of thousands of frames and lose neither one of them nor a wake-up") {
     begin(UINT32_MAX - 1000);
-    pthread_t thread;
-    EXPECT_EQ(pthread_create(&thread, nullptr, hammer_driver, nullptr), 0);
+    struct host_thread *thread = host_thread_start(hammer_driver, nullptr);
     uint32_t expected = 0, heard = 0, wrong = 0;
     while (expected < HAMMERED_FRAMES) {
         struct frame frame;
@@ -202,8 +200,7 @@ TEST("two threads pass hundreds of thousands of frames and lose neither one of t
             await_bell(&heard);
         }
     }
-    void *failed;
-    pthread_join(thread, &failed);
+    const void *failed = host_thread_join(thread);
     EXPECT_EQ(wrong, 0);
     EXPECT(failed == nullptr);
 }

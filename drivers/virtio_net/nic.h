@@ -1,0 +1,63 @@
+// A virtio network device and the frame region that it serves (virtio 1.2 §5.1).
+//
+// Trusts neither: the device is checked by lib/virtio, the client by lib/ring, and what lies in a buffer may be changed
+// by both at any time.
+#pragma once
+
+#include <driver/dma.h>
+#include <ring/frame_region.h>
+#include <virtio/virtio.h>
+
+enum {
+    NIC_RECEIVE = 0,  // queue numbers, §5.1.2
+    NIC_TRANSMIT = 1,
+    NIC_QUEUE_SIZE = 256,
+    NIC_HEADER_SIZE = 12, // §5.1.6, in front of each frame
+    NIC_MAC_SIZE = 6,
+    ETHERNET_HEADER_SIZE = 14,
+};
+static_assert(NIC_HEADER_SIZE <= FRAME_HEADROOM);
+
+struct nic_counters {
+    uint64_t received_frames, received_bytes;
+    uint64_t sent_frames, sent_bytes;
+    uint64_t dropped_short;    // less than an Ethernet header
+    uint64_t dropped_spanning; // longer than a buffer
+    uint64_t dropped_long;     // the client's, beyond the MTU
+    uint64_t device_failures;
+};
+
+struct nic {
+    struct virtio_device device;
+    struct virtqueue receive, transmit;
+    struct dma rings;  // of both queues
+    struct dma region; // struct frame_region
+    struct frame_end end;
+
+    uint16_t spare[FRAME_HALF]; // held receive buffers that the device does not have
+    uint16_t spare_count;
+    uint16_t skip; // further buffers of a frame that spans several
+
+    bool is_running;
+    bool is_link_up;
+    uint8_t mac[NIC_MAC_SIZE];
+    uint32_t mtu;
+    struct nic_counters counters;
+};
+
+// Agrees with the device, which is open, and reads what it is.
+status_t nic_identify(struct nic *nic);
+
+// Starts or restarts the device on the buffers that this end of the region holds: on all of them after frame_begin.
+status_t nic_start(struct nic *nic);
+status_t nic_stop(struct nic *nic); // no DMA from then on
+
+// Reads whether the link is up. ERR_IO: the device failed
+status_t nic_read_link(struct nic *nic);
+
+// Moves frames both ways until both sides are asleep. `out_wake`: the client must be told. PENDING: there is more to
+// do, but others should have their turn; ERR_IO: the device broke the rules; ERR_MALFORMED: the client did
+status_t nic_run(struct nic *nic, bool *out_wake);
+
+// Gives the device all spare buffers.
+void nic_refill(struct nic *nic);

@@ -1,0 +1,14 @@
+// Memory that a device reads and writes by itself.
+#pragma once
+
+#include <starina/component.h>
+
+struct dma {
+    folio_t folio;
+    uint8_t *memory;
+    uint64_t address; // as the device sees it
+    size_t size;
+};
+
+// Zeroed, physically contiguous, mapped. It lives as long as the component.
+status_t dma_create(size_t size, struct dma *out_dma);
