@@ -1,6 +1,7 @@
 // What lwIP needs to know of its surroundings. See port.c and checksum.c.
 #pragma once
 
+#include <limits.h>
 #include <stdint.h>
 #include <sys/types.h> // ssize_t
 
@@ -8,6 +9,9 @@ uint32_t port_random(void);
 [[noreturn]] void port_assert_failed(const char *what, const char *file, int line);
 uint16_t checksum_add(const void *data, int size);
 
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX // or lwIP defines ssize_t itself; picolibc has only the type
+#endif
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H 1
 #define LWIP_RAND() port_random()
