@@ -1,0 +1,227 @@
+// Requests, parsed by llhttp. What it lets pass but two servers could understand differently is refused before.
+#include "request.h"
+
+// --- Where the head ends ---
+
+size_t request_find_end(bytes_t received, unsigned *out_status) {
+    *out_status = 0;
+    size_t line_start = 0;
+    for (size_t i = 0; i < received.len; i++) {
+        uint8_t byte = received.ptr[i];
+        bool is_line_end = byte == '\n' && i > 0 && received.ptr[i - 1] == '\r';
+        bool is_bare = (byte == '\n' && !is_line_end) || byte == '\0' ||
+                       (byte == '\r' && i + 1 < received.len && received.ptr[i + 1] != '\n');
+        if (is_bare) {
+            *out_status = 400;
+            return 0;
+        }
+        if (line_start == 0 && i > TARGET_MAX + 32) {
+            *out_status = 414;
+            return 0;
+        }
+        if (is_line_end && i - line_start == 1 && line_start > 0) {
+            return i + 1;
+        }
+        if (is_line_end) {
+            line_start = i + 1;
+        }
+    }
+    if (received.len >= HEAD_MAX) {
+        *out_status = 431;
+    }
+    return 0;
+}
+
+// A line that goes on in the next one was once allowed; servers differ in what they make of it.
+static bool has_folded_line(bytes_t head) {
+    for (size_t i = 2; i < head.len; i++) {
+        if (head.ptr[i - 1] == '\n' && (head.ptr[i] == ' ' || head.ptr[i] == '\t')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- Fields ---
+
+static struct request *request_of(llhttp_t *parser) {
+    return parser->data;
+}
+
+static bool equals_ignoring_case(bytes_t a, const char *b) {
+    for (size_t i = 0; i < a.len; i++) {
+        uint8_t lower = a.ptr[i] >= 'A' && a.ptr[i] <= 'Z' ? a.ptr[i] + 32 : a.ptr[i];
+        if (lower != (uint8_t) b[i]) {
+            return false;
+        }
+    }
+    return b[a.len] == '\0';
+}
+
+static void take_field(struct request *request) {
+    const struct {
+        const char *name;
+        bytes_t *value;
+    } kept[] = {
+        {"host", &request->host},
+        {"range", &request->range},
+        {"if-range", &request->if_range},
+        {"if-match", &request->if_match},
+        {"if-none-match", &request->if_none_match},
+        {"if-modified-since", &request->if_modified_since},
+        {"if-unmodified-since", &request->if_unmodified_since},
+    };
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (equals_ignoring_case(request->name, kept[i].name)) {
+            *kept[i].value = request->value;
+        }
+    }
+    request->host_count += equals_ignoring_case(request->name, "host");
+    if (equals_ignoring_case(request->name, "expect")) {
+        request->expects_continue = true;
+        request->status = equals_ignoring_case(request->value, "100-continue") ? request->status : 417;
+    }
+    if (equals_ignoring_case(request->name, "transfer-encoding") && !equals_ignoring_case(request->value, "chunked")) {
+        request->status = 501;
+    }
+    if (++request->field_count > FIELDS_MAX) {
+        request->status = 431;
+    }
+}
+
+// The head is parsed in one go, so a span comes in one piece, unless it is empty.
+static int on_url(llhttp_t *parser, const char *at, size_t length) {
+    request_of(parser)->target = (bytes_t) {(const uint8_t *) at, length};
+    return 0;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t length) {
+    request_of(parser)->name = (bytes_t) {(const uint8_t *) at, length};
+    request_of(parser)->value = (bytes_t) {};
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t length) {
+    while (length > 0 && (at[length - 1] == ' ' || at[length - 1] == '\t')) {
+        length--;
+    }
+    request_of(parser)->value = (bytes_t) {(const uint8_t *) at, length};
+    return 0;
+}
+
+// Fields behind a chunked body change nothing any more.
+static int on_value_complete(llhttp_t *parser) {
+    if (!request_of(parser)->is_head_complete) {
+        take_field(request_of(parser));
+    }
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *parser) {
+    struct request *request = request_of(parser);
+    request->is_head_complete = true;
+    parser->upgrade = 0; // no protocol is offered to change to
+    request->method = parser->method == HTTP_GET ? METHOD_GET : parser->method == HTTP_HEAD ? METHOD_HEAD : METHOD_OTHER;
+    request->keeps_alive = llhttp_should_keep_alive(parser) == 1;
+    bool is_chunked = (parser->flags & F_CHUNKED) != 0;
+    request->has_body = is_chunked || parser->content_length > 0;
+    if (request->host_count > 1 || (request->host_count == 0 && parser->http_minor >= 1)) {
+        request->status = 400;
+    }
+    if (!is_chunked && parser->content_length > BODY_MAX) {
+        request->status = 413;
+    }
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *, size_t length) {
+    struct request *request = request_of(parser);
+    request->body_size += length;
+    if (request->body_size > BODY_MAX) {
+        request->status = 413;
+        return HPE_USER;
+    }
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *parser) {
+    request_of(parser)->is_complete = true;
+    return HPE_PAUSED; // what follows is the next request
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_url,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_header_value_complete = on_value_complete,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+// --- Errors ---
+
+static bool is_token_byte(uint8_t byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '_';
+}
+
+// A method that is well formed, but that nobody knows, is another error than garbage.
+static unsigned status_of_method(bytes_t head) {
+    size_t length = 0;
+    while (length < head.len && is_token_byte(head.ptr[length])) {
+        length++;
+    }
+    return length > 0 && length < head.len && head.ptr[length] == ' ' ? 501 : 400;
+}
+
+// " HTTP/2.0" at the first line's end is another error than garbage there.
+static unsigned status_of_version(bytes_t head) {
+    const uint8_t *end = memchr(head.ptr, '\r', head.len);
+    bool has_version = end != nullptr && end - head.ptr > 9 && memcmp(end - 9, " HTTP/", 6) == 0;
+    bool is_number = has_version && end[-3] >= '0' && end[-3] <= '9' && end[-2] == '.' && end[-1] >= '0' && end[-1] <= '9';
+    return is_number ? 505 : 400;
+}
+
+static unsigned status_of_error(llhttp_errno_t error, bytes_t head) {
+    switch (error) {
+    case HPE_INVALID_METHOD:
+        return status_of_method(head);
+    case HPE_INVALID_VERSION:
+    case HPE_PAUSED_H2_UPGRADE:
+        return status_of_version(head);
+    default:
+        return 400;
+    }
+}
+
+void request_parse(struct request *request, bytes_t head) {
+    *request = (struct request) {};
+    llhttp_init(&request->parser, HTTP_REQUEST, &settings);
+    request->parser.data = request;
+    if (has_folded_line(head)) {
+        request->status = 400;
+        return;
+    }
+    llhttp_errno_t error = llhttp_execute(&request->parser, (const char *) head.ptr, head.len);
+    bool is_expected = error == HPE_OK || (error == HPE_PAUSED && request->is_complete);
+    if (!is_expected && request->status == 0) {
+        request->status = status_of_error(error, head);
+    }
+    if (request->status == 0 && request->target.len > TARGET_MAX) {
+        request->status = 414;
+    }
+}
+
+size_t request_take_body(struct request *request, bytes_t received) {
+    llhttp_errno_t error = llhttp_execute(&request->parser, (const char *) received.ptr, received.len);
+    if (error == HPE_OK) {
+        return received.len;
+    }
+    if (error == HPE_PAUSED && request->is_complete) {
+        return (size_t) (llhttp_get_error_pos(&request->parser) - (const char *) received.ptr);
+    }
+    if (request->status == 0) {
+        request->status = 400;
+    }
+    return received.len;
+}

@@ -1,0 +1,36 @@
+// One request: its head, parsed strictly, and what of its body has come.
+#pragma once
+
+#include <llhttp.h>
+#include <starina/component.h>
+
+enum { HEAD_MAX = 8192, TARGET_MAX = 2048, FIELDS_MAX = 100, BODY_MAX = 64 * 1024 };
+
+enum method { METHOD_GET, METHOD_HEAD, METHOD_OTHER };
+
+// Spans lie in the head that was given to request_parse.
+struct request {
+    llhttp_t parser;
+    enum method method;
+    bytes_t target, host;
+    bytes_t if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range;
+    bool keeps_alive, has_body, expects_continue;
+    bool is_head_complete;
+    bool is_complete; // the whole body has come
+    uint64_t body_size;
+    unsigned status; // what is wrong, as an HTTP status; 0: nothing
+
+    // Of the field that is being parsed.
+    bytes_t name, value;
+    unsigned field_count, host_count;
+};
+
+// Finds the end of the head in what has come so far: its size with the empty line, or 0 if more has to come.
+// `out_status`: what is wrong already, else 0.
+size_t request_find_end(bytes_t received, unsigned *out_status);
+
+// Parses a whole head. request->status tells what is wrong.
+void request_parse(struct request *request, bytes_t head);
+
+// Takes bytes of the body. Returns how many belong to it. request->status as above.
+size_t request_take_body(struct request *request, bytes_t received);

@@ -1,0 +1,218 @@
+// Which response a request gets.
+#include "response.h"
+
+#include "conditions.h"
+#include "date.h"
+#include "test_body.h"
+#include "target.h"
+
+static const char *reason_of(unsigned status) {
+    static const struct {
+        unsigned status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].reason;
+        }
+    }
+    return "Unknown";
+}
+
+static struct text begin(struct response *response, unsigned status) {
+    struct text head = {.start = response->head, .size = sizeof(response->head)};
+    text_add(&head, "HTTP/1.1 %u %s\r\nServer: Starina\r\n", status, reason_of(status));
+    if (response->closes) {
+        text_add(&head, "Connection: close\r\n");
+    }
+    return head;
+}
+
+static void end(struct response *response, struct text *head) {
+    text_add(head, "\r\n");
+    response->head_length = head->length;
+}
+
+// Errors have a line of text as their body; where the rest of the connection can't be understood, they end it.
+static void make_error(struct response *response, const struct request *request, unsigned status) {
+    bool is_head = request != nullptr && request->method == METHOD_HEAD && request->is_head_complete;
+    struct text head = begin(response, status);
+    if (status == 405) {
+        text_add(&head, "Allow: GET, HEAD\r\n");
+    }
+    const char *reason = reason_of(status);
+    text_add(&head, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n", strlen(reason) + 5);
+    if (!is_head) {
+        text_add(&head, "%u %s\n", status, reason);
+    }
+    response->head_length = head.length;
+}
+
+void response_make_error(struct response *response, unsigned status) {
+    *response = (struct response) {.closes = true};
+    make_error(response, nullptr, status);
+}
+
+// --- Files ---
+
+static void add_validators(struct text *head, const struct validators *validators) {
+    char date[DATE_SIZE];
+    date_format(date, validators->mtime);
+    text_add(head, "ETag: %s\r\nLast-Modified: %s\r\nCache-Control: no-cache\r\n", validators->etag, date);
+}
+
+static void set_body(struct response *response, const struct request *request, folio_t folio, uint64_t offset, uint64_t size) {
+    if (request->method == METHOD_GET && size > 0) {
+        response->folio = folio;
+        response->offset = offset;
+        response->size = size;
+    }
+}
+
+static void make_file(struct response *response, const struct request *request, const struct archive_entry *entry) {
+    struct validators validators = validators_of(entry->etag, entry->mtime);
+    unsigned status = conditions_status(request, &validators);
+    if (status == 412) {
+        make_error(response, request, 412);
+        return;
+    }
+    uint64_t first = 0, length = 0;
+    if (status == 0) {
+        status = conditions_range(request, &validators, entry->size, &first, &length);
+    }
+    if (status == 416) {
+        struct text head = begin(response, status);
+        text_add(&head, "Content-Range: bytes */%llu\r\nContent-Length: 0\r\n", (unsigned long long) entry->size);
+        end(response, &head);
+        return;
+    }
+    struct text head = begin(response, status);
+    add_validators(&head, &validators);
+    if (status != 304) {
+        text_add(&head, "Accept-Ranges: bytes\r\nContent-Type: %s\r\nContent-Length: %llu\r\nX-Content-Type-Options: nosniff\r\n",
+                 content_type_of(entry->path), (unsigned long long) length);
+    }
+    if (status == 206) {
+        text_add(&head, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long) first, (unsigned long long) (first + length - 1),
+                 (unsigned long long) entry->size);
+    }
+    end(response, &head);
+    if (status != 304) {
+        set_body(response, request, archive_folio(), entry->offset + first, length);
+    }
+}
+
+// "/docs" is a folder: relative links in its index need the slash.
+static void make_redirect(struct response *response, const struct request *request) {
+    struct text head = begin(response, 301);
+    text_add(&head, "Location: ");
+    size_t length = 0;
+    while (length < request->target.len && request->target.ptr[length] != '?') {
+        length++;
+    }
+    text_add_bytes(&head, (bytes_t) {request->target.ptr, length});
+    text_add(&head, "/\r\nContent-Length: 0\r\n");
+    end(response, &head);
+    if (head.is_cut) {
+        make_error(response, request, 404);
+    }
+}
+
+static const struct archive_entry *find_file(const char *path, const char *ending) {
+    char full[ARCHIVE_PATH_SIZE];
+    struct text text = {.start = full, .size = sizeof(full)};
+    text_add_bytes(&text, config_bytes("root", BYTES("/site")));
+    text_add(&text, "%s%s", path, ending);
+    return text.is_cut ? nullptr : archive_find(text_bytes(&text));
+}
+
+static void make_from_archive(struct response *response, const struct request *request, const char *path) {
+    bool is_folder = path[strlen(path) - 1] == '/';
+    const struct archive_entry *entry = find_file(path, is_folder ? "index.html" : "");
+    if (entry != nullptr) {
+        make_file(response, request, entry);
+    } else if (!is_folder && find_file(path, "/index.html") != nullptr) {
+        make_redirect(response, request);
+    } else {
+        make_error(response, request, 404);
+    }
+}
+
+// --- Everything ---
+
+static void make_test_body(struct response *response, const struct request *request, const char *path) {
+    uint64_t size;
+    if (test_body_size(path, &size) != OK) {
+        make_error(response, request, 404);
+        return;
+    }
+    struct text head = begin(response, 200);
+    text_add(&head, "Content-Type: application/octet-stream\r\nContent-Length: %llu\r\n", (unsigned long long) size);
+    end(response, &head);
+    set_body(response, request, test_body_folio(), 0, size);
+    response->period = TEST_BODY_PERIOD;
+}
+
+static void make_content(struct response *response, const struct request *request) {
+    char path[ARCHIVE_PATH_SIZE];
+    status_t status = target_path(request->target, path, sizeof(path));
+    if (status != OK) {
+        make_error(response, request, status == ERR_TOO_LARGE ? 404 : 400);
+    } else if (strcmp(path, "/api/status") == 0) {
+        response->waits_for_state = true;
+    } else if (test_body_is_enabled() && strncmp(path, TEST_BODY_PATH, strlen(TEST_BODY_PATH)) == 0) {
+        make_test_body(response, request, path);
+    } else {
+        make_from_archive(response, request, path);
+    }
+}
+
+void response_make(struct response *response, const struct request *request) {
+    *response = (struct response) {};
+    unsigned status = request->status;
+    if (status == 0 && request->method == METHOD_OTHER) {
+        status = 405;
+    }
+    // Behind an error of the framing nothing can be understood. Who waits before it sends its body is told not to.
+    bool is_framing_lost = request->status != 0 && request->status != 417;
+    response->closes = !request->keeps_alive || is_framing_lost || request->expects_continue;
+    if (status != 0) {
+        make_error(response, request, status);
+    } else {
+        make_content(response, request);
+    }
+}
+
+void response_finish_state(struct response *response, bool is_head, status_t status, folio_t folio, size_t size) {
+    response->waits_for_state = false;
+    if (status != OK) {
+        make_error(response, nullptr, 503);
+        return;
+    }
+    struct text head = begin(response, 200);
+    text_add(&head, "Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n", size);
+    end(response, &head);
+    if (!is_head) {
+        response->folio = folio;
+        response->size = size;
+    }
+}

@@ -1,0 +1,26 @@
+// One response: a head as text, with a short body behind it or a part of a folio as the body.
+#pragma once
+
+#include "request.h"
+#include "text.h"
+
+enum { RESPONSE_HEAD_MAX = 1016 }; // one message of the stream
+
+struct response {
+    char head[RESPONSE_HEAD_MAX];
+    size_t head_length;
+    bool closes;          // the connection, behind it
+    bool waits_for_state; // the body is this machine's state, which is being collected: response_finish_state
+    folio_t folio;        // lent; HANDLE_INVALID: no further body
+    uint64_t offset, size; // of the body in the folio
+    uint64_t period;      // not 0: the body repeats that many bytes of the folio until `size`
+};
+
+// Answers a request; request->status counts first.
+void response_make(struct response *response, const struct request *request);
+
+// An answer to what is no request: too late, too long.
+void response_make_error(struct response *response, unsigned status);
+
+// Completes a response with `waits_for_state`.
+void response_finish_state(struct response *response, bool is_head, status_t status, folio_t folio, size_t size);

@@ -1,0 +1,6 @@
+// What the C library needs of its surroundings: foreign code may call abort().
+#include "internal.h"
+
+[[noreturn]] void _exit(int code) {
+    component_exit(code);
+}
