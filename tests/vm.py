@@ -1,0 +1,123 @@
+"""A virtual machine under test: started by sx, talked to over loopback, its console read in the background."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOT_TIMEOUT = 60  # seconds, on a machine that is busy with other things
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Machine:
+    """`with Machine("--cpus", "4") as machine:` is a running system."""
+
+    def __init__(self, *arguments, system="test"):
+        self.port = free_port()
+        self.command = [ROOT / "sx", "run", "--system", system, "--port", str(self.port), *arguments]
+        self.lines = []
+        self.news = threading.Condition()
+        self.is_over = False
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        self.reader = threading.Thread(target=self.read_console, daemon=True)
+        self.reader.start()
+        try:
+            self.wait_for(r"booted in", BOOT_TIMEOUT)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def read_console(self):
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line.rstrip())
+                self.news.notify_all()
+        with self.news:
+            self.is_over = True
+            self.news.notify_all()
+
+    def console(self):
+        with self.news:
+            return "\n".join(self.lines)
+
+    def wait_for(self, pattern, timeout=20, count=1):
+        """Waits until `count` console lines match; returns the last of them."""
+        deadline = time.monotonic() + timeout
+        with self.news:
+            while True:
+                matches = [line for line in self.lines if re.search(pattern, line)]
+                if len(matches) >= count:
+                    return matches[count - 1]
+                left = deadline - time.monotonic()
+                if left <= 0 or self.is_over:
+                    state = "it ended" if self.is_over else f"not within {timeout} s"
+                    raise AssertionError(f"console: no {pattern!r} ({state}):\n" + "\n".join(self.lines[-40:]))
+                self.news.wait(left)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.kill(self.process.pid, signal.SIGKILL)
+            raise
+        self.reader.join(5)
+
+    # --- HTTP ---
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def get(self, path="/", timeout=20, **headers):
+        request = urllib.request.Request(self.url(path), headers=headers)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.read()
+
+    def status(self):
+        return json.loads(self.get("/api/status"))
+
+    def component(self, name):
+        return next(item for item in self.status()["components"] if item["name"] == name)
+
+    def connect(self, timeout=20):
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def exchange(self, request, timeout=20):
+        """Sends bytes and returns all that comes until the server closes."""
+        with self.connect(timeout) as connection:
+            try:
+                connection.sendall(request)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it has answered early and closed
+            return receive_all(connection)
+
+
+def receive_all(connection):
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
