@@ -176,8 +176,12 @@ def test_client_that_leaves_early_harms_nobody(machine):
 
 
 def test_more_connections_than_it_has(machine):
-    idle = [machine.connect() for _ in range(140)]
+    idle = []
     try:
+        for _ in range(140):
+            idle.append(machine.connect())
+            idle[-1].sendall(b"HEAD / HTTP/1.1\r\nHost: t\r\n\r\n")
+            assert idle[-1].recv(4096).startswith(b"HTTP/1.1 200")
         assert machine.get() == index()
     finally:
         for connection in idle:

@@ -129,4 +129,4 @@ static void reconnected(const char *service) {
 }
 
 COMPONENT(tcpip, .clients = CLIENTS_MAX, .channels = SOCKET_CHANNELS, .deferred = 2 * CALLS_MAX, .start = stack_start,
-          .on_disconnect = disconnected, .on_reconnect = reconnected);
+          .ready_later = true, .on_disconnect = disconnected, .on_reconnect = reconnected);

@@ -72,21 +72,49 @@ static status_t configure_dhcp(void) {
     return stack_status(dhcp_start(&stack_netif));
 }
 
+// --- Ready when it has an address: only then can anybody reach what listens ---
+
+enum : nsec_t { ADDRESS_WAIT = 3 * NSEC_PER_SEC };
+static struct timer address_wait;
+
+static void on_no_address(void *) {
+    log_warn("no address from DHCP yet; going on without");
+    component_ready();
+}
+
+static void on_address(struct netif *netif) {
+    char address[IP4ADDR_STRLEN_MAX], gateway[IP4ADDR_STRLEN_MAX];
+    if (netif_ip4_addr(netif)->addr == 0 || !netif_is_up(netif)) {
+        return;
+    }
+    unsigned prefix = (unsigned) __builtin_popcount(netif_ip4_netmask(netif)->addr);
+    log_info("address %s/%u, gateway %s", ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address)), prefix,
+             ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway)));
+    timer_stop(&address_wait);
+    component_ready();
+}
+
 static status_t configure(void) {
     bytes_t address = config_bytes("address", BYTES("")), dns = config_bytes("dns", BYTES(""));
     if (dns.len != 0) {
         TRY(resolve_set_server(dns));
     }
     if (config_u64("dhcp", 0) != 0) {
+        timer_start(&address_wait, ADDRESS_WAIT, on_no_address, nullptr);
         return configure_dhcp();
     }
-    return address.len != 0 ? configure_static(address) : OK;
+    if (address.len != 0) {
+        return configure_static(address);
+    }
+    component_ready(); // it is to have no address
+    return OK;
 }
 
 status_t stack_start(void) {
     lwip_init();
     TRY(link_open(&stack_netif));
     netif_set_default(&stack_netif);
+    netif_set_status_callback(&stack_netif, on_address);
     netif_set_hostname(&stack_netif, "starina");
     status_t status = configure();
     if (status != OK) {

@@ -42,6 +42,7 @@ void heap_free(void *memory);
 #define LWIP_RAW 0
 #define LWIP_UDP 1
 #define LWIP_DHCP 1
+#define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_DHCP_DOES_ACD_CHECK 0 // costs seconds at boot
 #define LWIP_ACD 0
 
