@@ -32,14 +32,58 @@ size_t request_find_end(bytes_t received, unsigned *out_status) {
     return 0;
 }
 
-// A line that goes on in the next one was once allowed; servers differ in what they make of it.
-static bool has_folded_line(bytes_t head) {
-    for (size_t i = 2; i < head.len; i++) {
-        if (head.ptr[i - 1] == '\n' && (head.ptr[i] == ' ' || head.ptr[i] == '\t')) {
-            return true;
+// --- What llhttp lets pass, but must not be ---
+
+static bool is_token_byte(uint8_t byte) {
+    bool is_alphanumeric = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+    return is_alphanumeric || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != nullptr);
+}
+
+static size_t token_length(bytes_t text) {
+    size_t length = 0;
+    while (length < text.len && is_token_byte(text.ptr[length])) {
+        length++;
+    }
+    return length;
+}
+
+// "GET /path HTTP/1.1": single spaces. Another version of HTTP is another error than garbage.
+static unsigned check_request_line(bytes_t line) {
+    enum : size_t { VERSION_SIZE = 9 }; // " HTTP/1.1"
+    size_t method = token_length(line);
+    if (method == 0 || line.len < method + 2 + VERSION_SIZE) {
+        return 400;
+    }
+    const uint8_t *version = line.ptr + line.len - VERSION_SIZE;
+    bool is_version = memcmp(version, " HTTP/", 6) == 0 && version[6] >= '0' && version[6] <= '9' && version[7] == '.' &&
+                      version[8] >= '0' && version[8] <= '9';
+    bool is_target = line.ptr[method] == ' ';
+    for (const uint8_t *byte = line.ptr + method + 1; byte < version; byte++) {
+        is_target = is_target && *byte > ' ' && *byte < 0x7f;
+    }
+    if (!is_target || !is_version) {
+        return 400;
+    }
+    return version[6] == '1' ? 0 : 505;
+}
+
+// "Name: value". A line that begins with a space once went on with the one before; servers differ in what they make of it.
+static unsigned check_field_line(bytes_t line) {
+    size_t name = token_length(line);
+    return name > 0 && name < line.len && line.ptr[name] == ':' ? 0 : 400;
+}
+
+static unsigned check_head(bytes_t head) {
+    size_t start = 0;
+    unsigned status = 0;
+    for (size_t i = 0; i < head.len && status == 0; i++) {
+        if (head.ptr[i] == '\n') {
+            bytes_t line = {head.ptr + start, i - 1 - start};
+            status = start == 0 ? check_request_line(line) : line.len > 0 ? check_field_line(line) : 0;
+            start = i + 1;
         }
     }
-    return false;
+    return status;
 }
 
 // --- Fields ---
@@ -159,53 +203,23 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-// --- Errors ---
-
-static bool is_token_byte(uint8_t byte) {
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '_';
-}
-
-// A method that is well formed, but that nobody knows, is another error than garbage.
-static unsigned status_of_method(bytes_t head) {
-    size_t length = 0;
-    while (length < head.len && is_token_byte(head.ptr[length])) {
-        length++;
-    }
-    return length > 0 && length < head.len && head.ptr[length] == ' ' ? 501 : 400;
-}
-
-// " HTTP/2.0" at the first line's end is another error than garbage there.
-static unsigned status_of_version(bytes_t head) {
-    const uint8_t *end = memchr(head.ptr, '\r', head.len);
-    bool has_version = end != nullptr && end - head.ptr > 9 && memcmp(end - 9, " HTTP/", 6) == 0;
-    bool is_number = has_version && end[-3] >= '0' && end[-3] <= '9' && end[-2] == '.' && end[-1] >= '0' && end[-1] <= '9';
-    return is_number ? 505 : 400;
-}
-
-static unsigned status_of_error(llhttp_errno_t error, bytes_t head) {
-    switch (error) {
-    case HPE_INVALID_METHOD:
-        return status_of_method(head);
-    case HPE_INVALID_VERSION:
-    case HPE_PAUSED_H2_UPGRADE:
-        return status_of_version(head);
-    default:
-        return 400;
-    }
+// The line was well formed: a method that nobody knows is another error than garbage.
+static unsigned status_of_error(llhttp_errno_t error) {
+    return error == HPE_INVALID_METHOD ? 501 : 400;
 }
 
 void request_parse(struct request *request, bytes_t head) {
     *request = (struct request) {};
     llhttp_init(&request->parser, HTTP_REQUEST, &settings);
     request->parser.data = request;
-    if (has_folded_line(head)) {
-        request->status = 400;
+    request->status = check_head(head);
+    if (request->status != 0) {
         return;
     }
     llhttp_errno_t error = llhttp_execute(&request->parser, (const char *) head.ptr, head.len);
     bool is_expected = error == HPE_OK || (error == HPE_PAUSED && request->is_complete);
     if (!is_expected && request->status == 0) {
-        request->status = status_of_error(error, head);
+        request->status = status_of_error(error);
     }
     if (request->status == 0 && request->target.len > TARGET_MAX) {
         request->status = 414;
