@@ -67,7 +67,7 @@ static bool prepare(uint32_t number, uint64_t arguments[ARGUMENTS]) {
         arguments[0] |= LEVEL_NONE; // nobody reads a million lines
         break;
     case SYS_THREAD_CREATE:
-        arguments[0] |= 1ull << 63; // a thread of its own that faults is another act
+        arguments[0] %= PAGE_SIZE; // a thread of its own that faults is another act
         break;
     default:
         break;
