@@ -228,6 +228,9 @@ static bool send_step(struct http_connection *connection) {
         return false;
     }
     if (status != OK) {
+        if (status != ERR_CLOSED) {
+            log_warn("a response can't be sent: %s", status_name(status));
+        }
         close_connection(connection);
         return false;
     }
