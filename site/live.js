@@ -2,6 +2,7 @@
 "use strict";
 
 const element = (id) => document.getElementById(id);
+const note = element("note").textContent;
 const kib = (bytes) => (bytes < 1048576 ? `${Math.round(bytes / 1024)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
 
 function time(microseconds) {
@@ -40,9 +41,11 @@ function show(state) {
   element("uptime").textContent = time(state.uptime_us);
   element("memory").textContent = `${((state.memory_total - state.memory_free) / 1048576).toFixed(1)} of ${kib(state.memory_total)}`;
   element("cpus").textContent = String(state.cpus);
+  element("frames").textContent = `${state.frames_received.toLocaleString("en")} / ${state.frames_sent.toLocaleString("en")}`;
   element("components").replaceChildren(...state.components.map(row));
   element("fact").textContent = `The machine that serves you this page booted in ${time(state.boot_us)}.`;
   element("pulse").className = "on";
+  element("note").textContent = note;
 }
 
 async function refresh() {

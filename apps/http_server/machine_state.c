@@ -1,10 +1,12 @@
-// This machine's state: asks init for the machine's counters, then for each component's, and writes them down as JSON.
+// This machine's state: asks init for the machine's counters, tcpip for the network's, then init for each component's, and
+// writes them down as JSON.
 #include "machine_state.h"
 
 #include "text.h"
 
 #include <inspect.client.h>
 #include <needs.h>
+#include <network.client.h>
 #include <starina/process.h>
 
 enum : size_t { TEXT_SIZE = 32 * 1024 };
@@ -13,6 +15,17 @@ static char buffer[TEXT_SIZE];
 static struct text text;
 static uint32_t next_component, component_count;
 static void (*on_done)(status_t status, folio_t folio, size_t size);
+
+struct number {
+    const char *name;
+    uint64_t value;
+};
+
+static void add_numbers(const struct number *numbers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        text_add(&text, "\"%s\":%llu,", numbers[i].name, (unsigned long long) numbers[i].value);
+    }
+}
 
 static status_t make_folio(folio_t *out_folio) {
     uint64_t address;
@@ -59,20 +72,21 @@ static const char *name_of_state(uint32_t state) {
 static void add_component(const struct inspect_component_reply *component) {
     text_add(&text, "%s{\"name\":\"", next_component == 0 ? "" : ",");
     add_name(component->name);
-    text_add(&text, "\",\"isolation\":\"%s\",\"state\":\"%s\"", component->isolation == ISOLATION_KERNEL ? "kernel" : "user",
-             name_of_state(component->state));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
-        {"restarts", component->restarts},       {"cpu_us", component->cpu_ns / NSEC_PER_USEC}, {"memory", component->memory_used},
-        {"memory_peak", component->memory_peak}, {"memory_limit", component->memory_limit},     {"messages_sent", component->messages_sent},
-        {"messages_received", component->messages_received}, {"system_calls", component->system_calls}, {"handles", component->handles},
+    text_add(&text, "\",");
+    const struct number numbers[] = {
+        {"restarts", component->restarts},
+        {"cpu_us", component->cpu_ns / NSEC_PER_USEC},
+        {"memory", component->memory_used},
+        {"memory_peak", component->memory_peak},
+        {"memory_limit", component->memory_limit},
+        {"messages_sent", component->messages_sent},
+        {"messages_received", component->messages_received},
+        {"system_calls", component->system_calls},
+        {"handles", component->handles},
     };
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        text_add(&text, ",\"%s\":%llu", numbers[i].name, (unsigned long long) numbers[i].value);
-    }
-    text_add(&text, "}");
+    add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
+    text_add(&text, "\"isolation\":\"%s\",\"state\":\"%s\"}", component->isolation == ISOLATION_KERNEL ? "kernel" : "user",
+             name_of_state(component->state));
 }
 
 static void ask_for_component(void);
@@ -99,27 +113,45 @@ static void ask_for_component(void) {
     }
 }
 
+static void on_network(void *, status_t status, const struct network_status_reply *reply) {
+    if (status != OK) {
+        finish(status);
+        return;
+    }
+    const struct number numbers[] = {
+        {"frames_received", reply->frames_received}, {"frames_sent", reply->frames_sent},
+        {"frames_dropped", reply->frames_dropped},   {"checksum_errors", reply->checksum_errors},
+        {"connections", reply->connections},
+    };
+    add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
+    text_add(&text, "\"components\":[");
+    ask_for_component();
+}
+
 static void on_system(void *, status_t status, const struct inspect_system_reply *reply) {
     if (status != OK) {
         finish(status);
         return;
     }
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
-        {"uptime_us", reply->now_ns / NSEC_PER_USEC}, {"boot_us", reply->booted_ns / NSEC_PER_USEC}, {"boot_instructions", reply->booted_instructions},
-        {"memory_total", reply->memory_total},        {"memory_free", reply->memory_free},           {"memory_kernel", reply->kernel_memory},
-        {"cpus", reply->cpus},                        {"interrupts", reply->interrupts},             {"context_switches", reply->context_switches},
+    const struct number numbers[] = {
+        {"uptime_us", reply->now_ns / NSEC_PER_USEC},
+        {"boot_us", reply->booted_ns / NSEC_PER_USEC},
+        {"boot_instructions", reply->booted_instructions},
+        {"memory_total", reply->memory_total},
+        {"memory_free", reply->memory_free},
+        {"memory_kernel", reply->kernel_memory},
+        {"cpus", reply->cpus},
+        {"interrupts", reply->interrupts},
+        {"context_switches", reply->context_switches},
     };
     text_add(&text, "{");
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        text_add(&text, "\"%s\":%llu,", numbers[i].name, (unsigned long long) numbers[i].value);
-    }
-    text_add(&text, "\"components\":[");
+    add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
     component_count = reply->components;
     next_component = 0;
-    ask_for_component();
+    status = network_status_begin(need_network(), on_network, nullptr);
+    if (status != OK) {
+        finish(status);
+    }
 }
 
 status_t machine_state_init(void) {

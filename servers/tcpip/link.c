@@ -48,6 +48,12 @@ static void packet_return(struct pbuf *packet) {
     }
 }
 
+// lwIP checks every length but that of ARP packets.
+static bool is_complete(const struct eth_hdr *ethernet, size_t length) {
+    return length >= SIZEOF_ETH_HDR &&
+           (ethernet->type != PP_HTONS(ETHTYPE_ARP) || length >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR);
+}
+
 static void packet_input(struct frame frame) {
     struct pbuf_custom *custom = &link.packets[frame.buffer];
     custom->custom_free_function = packet_return;
@@ -55,7 +61,7 @@ static void packet_input(struct frame frame) {
     link_counters.received++;
     void *data = frame_data(&link.end, frame);
     struct pbuf *packet = pbuf_alloced_custom(PBUF_RAW, frame.length, PBUF_REF, custom, data, frame.length);
-    if (link.netif->input(packet, link.netif) != ERR_OK) {
+    if (!is_complete(data, frame.length) || link.netif->input(packet, link.netif) != ERR_OK) {
         link_counters.dropped++;
         pbuf_free(packet);
     }

@@ -84,8 +84,15 @@ static status_t network_resolve(struct client *client, const struct network_reso
 
 // --- status ---
 
-static uint64_t count_errors(const struct stats_proto *stats) {
-    return stats->drop + stats->memerr;
+// lwIP counts as dropped what it finds wrong; ARP and ICMP have errors that it counts in place of that.
+static uint64_t count_dropped(void) {
+    const struct stats_ *stats = &lwip_stats;
+    const struct stats_proto *const layers[] = {&stats->etharp, &stats->ip, &stats->icmp, &stats->udp, &stats->tcp};
+    uint64_t dropped = link_counters.dropped + udp_dropped();
+    for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+        dropped += (uint64_t) layers[i]->drop + layers[i]->memerr;
+    }
+    return dropped + stats->etharp.err + stats->icmp.err + stats->icmp.lenerr + stats->icmp.chkerr;
 }
 
 static uint32_t count_connections(void) {
@@ -105,9 +112,7 @@ static status_t network_status(struct client *client, struct network_status_repl
     reply->dns = resolve_server();
     reply->frames_received = link_counters.received;
     reply->frames_sent = link_counters.sent;
-    reply->frames_dropped = link_counters.dropped + udp_dropped() + count_errors(&stats->etharp) +
-                            count_errors(&stats->ip) + count_errors(&stats->icmp) + count_errors(&stats->udp) +
-                            count_errors(&stats->tcp);
+    reply->frames_dropped = count_dropped();
     reply->checksum_errors = (uint64_t) stats->ip.chkerr + stats->icmp.chkerr + stats->udp.chkerr + stats->tcp.chkerr;
     reply->connections = count_connections();
     return OK;

@@ -71,12 +71,23 @@ def test_tap(web):
     assert "tap,id=net,ifname=tap7,script=no,downscript=no" in command
 
 
+def test_datagram_sockets(web):
+    command = qemu.command(options("--net", "unix:/tmp/a,b"), web)
+    ends = "local.type=unix,local.path=/tmp/a,,b,remote.type=unix,remote.path=/tmp/a,,b.peer"
+    assert f"dgram,id=net,{ends}" in command
+
+
+def test_datagram_sockets_need_their_peer(web, tmp_path):
+    with pytest.raises(Fail, match="nothing is bound to '.*/wire.peer'"):
+        run.check_network(options("--net", f"unix:{tmp_path}/wire"))
+
+
 def test_command_is_quoted_for_a_shell(web):
     command = qemu.command(options("--isolate", "*=user", "--set", "hello.a=$x"), web)
     assert shlex.split(qemu.quoted(command)) == command
 
 
-@pytest.mark.parametrize("arguments", [["--cpus", "9"], ["--port", "0"], ["--net", "tap:"], ["--memory", "x"]])
+@pytest.mark.parametrize("arguments", [["--cpus", "9"], ["--port", "0"], ["--net", "tap:"], ["--net", "unix:"], ["--net", "unix:" + "x" * 104], ["--memory", "x"]])
 def test_values_out_of_range_are_refused(arguments):
     with pytest.raises(SystemExit):
         options(*arguments)

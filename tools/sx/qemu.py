@@ -9,6 +9,7 @@ from ui import Fail, names
 
 COMMAND_LINE_MAX = 2047  # include/starina/process.h: boot_info_page
 GDB_PORT = 1234
+PEER = ".peer"  # of `--net unix:PATH`: where the machine sends its frames
 PROGRAM = "qemu-system-x86_64"
 
 # One page holds eight of microvm's virtio-mmio slots; each device gets a page of its own, so that one component's
@@ -59,10 +60,19 @@ def kernel_words(options, system):
     return line
 
 
+def escaped(value):
+    """A value in QEMU's lists of options."""
+    return value.replace(",", ",,")
+
+
 def network(options):
-    if options.net == "user":
-        return ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{options.port}-:80"]
-    return ["-netdev", f"tap,id=net,ifname={options.net.removeprefix('tap:')},script=no,downscript=no"]
+    kind, _, name = options.net.partition(":")
+    backends = {
+        "user": f"user,id=net,hostfwd=tcp:127.0.0.1:{options.port}-:80",
+        "tap": f"tap,id=net,ifname={escaped(name)},script=no,downscript=no",
+        "unix": "dgram,id=net,local.type=unix,local.path={0},remote.type=unix,remote.path={0}{1}".format(escaped(name), PEER),
+    }
+    return ["-netdev", backends[kind]]
 
 
 def devices(options, system):

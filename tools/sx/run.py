@@ -14,6 +14,8 @@ from paths import ROOT, output, shown
 from ui import Fail, say
 
 PR_SET_PDEATHSIG = 1
+INTERFACE_NAME_MAX = 15
+SOCKET_PATH_MAX = 107 - len(qemu.PEER)
 BOOTED = "booted in"  # what the kernel says once every component serves
 
 
@@ -27,8 +29,10 @@ def bounded(low, high):
 
 
 def network(text):
-    if text != "user" and not (text.startswith("tap:") and 0 < len(text) - 4 < 16):
-        raise argparse.ArgumentTypeError(f"'{text}' is neither 'user' nor 'tap:INTERFACE'")
+    kind, _, name = text.partition(":")
+    limits = {"tap": INTERFACE_NAME_MAX, "unix": SOCKET_PATH_MAX}
+    if text != "user" and not 0 < len(name.encode()) <= limits.get(kind, 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is none of 'user', 'tap:INTERFACE' and 'unix:PATH'")
     return text
 
 
@@ -42,7 +46,7 @@ def add_arguments(parser):
     add("--memory", type=bounded(8, 65536), default=64, metavar="MIB", help="RAM in MiB (default: 64)")
     add("--isolate", action="append", default=[], metavar="PATTERN=MODE", help="isolation of components: user or kernel")
     add("--set", action="append", default=[], metavar="NAME.KEY=VALUE", help="configuration of a component")
-    add("--net", type=network, default="user", metavar="user|tap:IFNAME", help="how the network is reached")
+    add("--net", type=network, default="user", metavar="user|tap:IFNAME|unix:PATH", help="how the network is reached")
     add("--trace", metavar="FILE", help="write a trace for ui.perfetto.dev when the machine ends")
     add("--gdb", action="store_true", help=f"wait for a debugger on port {qemu.GDB_PORT}")
     add("--icount", action="store_true", help="count instructions as time; one CPU")
@@ -72,11 +76,19 @@ def check_interface(name):
         raise Fail(f"no network interface '{name}'; make it: ip tuntap add dev {name} mode tap && ip link set {name} up")
 
 
+def check_peer(path):
+    if not Path(path + qemu.PEER).is_socket():
+        raise Fail(f"nothing is bound to '{path}{qemu.PEER}'; make that datagram socket first: frames for it go there")
+
+
 def check_network(options):
-    if options.net == "user":
+    kind, _, name = options.net.partition(":")
+    if kind == "user":
         check_port(options.port)
+    elif kind == "tap":
+        check_interface(name)
     else:
-        check_interface(options.net.removeprefix("tap:"))
+        check_peer(name)
 
 
 def die_with_parent():
