@@ -161,6 +161,7 @@ static void bring_online(void) {
 [[noreturn]] void kernel_on_timer(void) {
     struct cpu *cpu = cpu_self();
     interrupt_count++;
+    trace(TRACE_TIMER, 0, 0);
     cpu->armed = DEADLINE_NEVER;
     timeout_run_expired(&cpu->timeouts, arch_clock_now());
     scheduler_leave_kernel();
@@ -168,5 +169,6 @@ static void bring_online(void) {
 
 [[noreturn]] void kernel_on_reschedule(void) {
     interrupt_count++;
+    trace(TRACE_RESCHEDULE, 0, 0);
     scheduler_leave_kernel();
 }

@@ -246,12 +246,15 @@ static void arm_timer(struct cpu *cpu) {
 }
 
 static void switch_thread(struct cpu *cpu, nsec_t now) {
-    if (cpu->arch.current != nullptr) {
+    bool was_idle = cpu->arch.current == nullptr;
+    if (!was_idle) {
         leave_current(cpu, now);
     }
     struct thread *next = take_next(cpu, now);
     if (next != nullptr) {
         put_on(cpu, next, now);
+    } else if (!was_idle) {
+        trace(TRACE_SWITCH, 0, 0);
     }
 }
 

@@ -11,9 +11,11 @@ enum trace_kind : uint32_t {
     TRACE_CALL = 3,        // message kind, transaction
     TRACE_RECEIVE = 4,     // message kind, transaction
     TRACE_SYSTEM_CALL = 5, // number
-    TRACE_INTERRUPT = 6,   // vector
+    TRACE_INTERRUPT = 6,   // vector, of a device
     TRACE_FAULT = 7,       // vector, address
     TRACE_COMPONENT = 8,   // trace_write: event, value
+    TRACE_TIMER = 9,       // the CPU's timer interrupt
+    TRACE_RESCHEDULE = 10, // another CPU's interrupt: there is something to run
 };
 
 enum {

@@ -19,7 +19,7 @@ DIRECT_MAP = 0xFFFF800000000000
 CPU_MAX, NAMES_MAX, NAME_SIZE = 8, 128, 32
 AREA = struct.Struct(f"<QII{CPU_MAX}Q")
 EVENT = struct.Struct("<QIIQQ")
-SWITCH, SEND, CALL, RECEIVE, SYSTEM_CALL, INTERRUPT, FAULT, COMPONENT = range(1, 9)
+SWITCH, SEND, CALL, RECEIVE, SYSTEM_CALL, INTERRUPT, FAULT, COMPONENT, TIMER, RESCHEDULE = range(1, 11)
 CPUS, COMPONENTS = 1, 2  # "processes" of the Chrome trace
 EXCEPTIONS = {0: "division by zero", 6: "illegal instruction", 13: "general protection", 14: "page fault"}
 
@@ -86,26 +86,27 @@ def message_names():
 
 
 def describe(names, kind, a, b):
-    """(title, arguments) of an event that is not a switch."""
+    """(category, title, arguments) of an event that is not a switch."""
     if kind in (SEND, CALL, RECEIVE):
         verb = {SEND: "send", CALL: "call", RECEIVE: "receive"}[kind]
-        return f"{verb} {names.message(a)}", {"transaction": b}
+        return "message", f"{verb} {names.message(a)}", {"transaction": b}
     if kind == SYSTEM_CALL:
-        return names.call(a), {}
-    if kind == INTERRUPT:
-        return f"interrupt {a}", {}
+        return "system call", names.call(a), {}
+    if kind in (INTERRUPT, TIMER, RESCHEDULE):
+        title = {INTERRUPT: f"interrupt {a}", TIMER: "timer interrupt", RESCHEDULE: "reschedule interrupt"}[kind]
+        return "interrupt", title, {}
     if kind == FAULT:
-        return EXCEPTIONS.get(a, f"fault {a}"), {"address": f"{b:#x}"}
-    return f"event {a}", {"value": b}
+        return "fault", EXCEPTIONS.get(a, f"fault {a}"), {"address": f"{b:#x}"}
+    return "component", f"event {a}", {"value": b}
 
 
 def slice_event(pid, tid, title, begin, end, arguments):
     times = {"ts": begin / 1000, "dur": (end - begin) / 1000}
-    return {"ph": "X", "pid": pid, "tid": tid, "name": title, "args": arguments} | times
+    return {"ph": "X", "cat": "switch", "pid": pid, "tid": tid, "name": title, "args": arguments} | times
 
 
-def instant(pid, tid, title, time, arguments):
-    return {"ph": "i", "s": "t", "pid": pid, "tid": tid, "name": title, "ts": time / 1000, "args": arguments}
+def instant(pid, tid, category, title, time, arguments):
+    return {"ph": "i", "s": "t", "cat": category, "pid": pid, "tid": tid, "name": title, "ts": time / 1000, "args": arguments}
 
 
 def convert_cpu(cpu, events, names, seen):
@@ -113,9 +114,9 @@ def convert_cpu(cpu, events, names, seen):
     result, running, since = [], (0, 0), None
     for time, kind, a, b in [*events, (events[-1][0] if events else 0, SWITCH, 0, 0)]:
         if kind != SWITCH:
-            title, arguments = describe(names, kind, a, b)
+            category, title, arguments = describe(names, kind, a, b)
             track = (COMPONENTS, running[1]) if running[1] else (CPUS, cpu)
-            result.append(instant(*track, title, time, arguments))
+            result.append(instant(*track, category, title, time, arguments))
             continue
         if running[1] and since is not None:
             seen.add(running[1])

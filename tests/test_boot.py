@@ -1,0 +1,128 @@
+"""How a machine starts and ends: on which CPUs, with how little, in how many instructions, and leaving nothing behind."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from vm import ROOT, Machine, free_port
+
+INSTRUCTIONS_MAX = 20_000_000
+
+
+def elf_hashes():
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (ROOT / "build/components").glob("*.elf")}
+
+
+def is_alive(pid):
+    return Path("/proc", str(pid)).exists()
+
+
+def child_of(process):
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(child)
+
+
+def test_boots_to_serving_in_few_instructions_with_32_mib():
+    with Machine("--icount", "--memory", "32", system="web") as machine:
+        line = machine.wait_for(r"booted in")
+        milliseconds, instructions = re.search(r"booted in ([0-9.]+) ms, ([0-9]+) instructions", line).groups()
+        assert 0 < int(instructions) <= INSTRUCTIONS_MAX
+        assert float(milliseconds) == pytest.approx(int(instructions) / 1e6, rel=0.01)  # one per nanosecond
+        assert machine.get("/") == (ROOT / "site/index.html").read_bytes()
+        state = machine.status()
+        assert state["boot_instructions"] == int(instructions)
+        assert state["memory_total"] < 32 << 20
+
+
+def test_instructions_are_the_same_in_every_run():
+    counts = set()
+    for _ in range(2):
+        with Machine("--icount", system="hello") as machine:
+            counts.add(machine.wait_for(r"booted in"))
+    assert len(counts) == 1
+
+
+def test_same_elf_runs_in_both_modes():
+    images = {}
+    for mode in ("user", "kernel"):
+        with Machine("--isolate", f"*={mode}", system="web") as machine:
+            modes = {item["name"]: item["isolation"] for item in machine.status()["components"]}
+            assert modes.pop("init") == "user"  # it starts the others
+            assert set(modes.values()) == {mode}
+            images[mode] = elf_hashes() | {"image": hashlib.sha256((ROOT / "build/web/starina.elf").read_bytes()).hexdigest()}
+    assert images["user"] == images["kernel"]
+    assert {f"{name}.elf" for name in modes} <= images["user"].keys()
+
+
+@pytest.mark.parametrize("cpu", ["qemu64", "max"])
+@pytest.mark.parametrize("machine", ["microvm", "q35"])
+def test_kernel_keeps_its_promises_to_components(cpu, machine):
+    for cpus in ("1", "4"):
+        with Machine("--cpu", cpu, "--machine", machine, "--cpus", cpus, system="conformance") as running:
+            for mode in ("user", "kernel"):
+                report = running.wait_for(rf"conformance_{mode}: .* passed, ", 60)
+                assert re.search(r"[1-9]\d* passed, 0 failed", report), running.console()
+
+
+def test_eight_cpus():
+    with Machine("--cpus", "8") as machine:
+        assert machine.status()["cpus"] == 8
+        assert machine.get("/")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_machine(number):
+    with Machine(system="hello") as machine:
+        qemu = child_of(machine.process)
+        assert is_alive(qemu)
+        machine.process.send_signal(number)
+        assert machine.process.wait(10) == 130
+        assert not is_alive(qemu)
+
+
+def test_killed_sx_leaves_no_machine():
+    with Machine(system="hello") as machine:
+        qemu = child_of(machine.process)
+        os.kill(machine.process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while is_alive(qemu) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not is_alive(qemu)
+
+
+def test_busy_port_is_reported():
+    with Machine() as machine:
+        second = subprocess.run([ROOT / "sx", "run", "--port", str(machine.port)], capture_output=True, text=True, timeout=60)
+        assert second.returncode == 1
+        assert f"port {machine.port} can't be used" in second.stdout + second.stderr
+
+
+def test_dry_run_prints_the_command_that_runs():
+    port = str(free_port())
+    words = subprocess.run([ROOT / "sx", "run", "--port", port, "--dry-run"], capture_output=True, text=True, check=True).stdout.split()
+    assert words[0] == "qemu-system-x86_64"
+    with Machine("--port", port, system="web") as machine:
+        running = Path(f"/proc/{child_of(machine.process)}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
+        assert running == words
+
+
+def test_trace_tells_what_ran(tmp_path):
+    file = tmp_path / "trace.json"
+    with Machine("--trace", str(file), "--set", "chaos.act=divide", "--cpus", "2") as machine:
+        for _ in range(20):
+            machine.get("/")
+        machine.wait_for(r"init: chaos: restart 1")
+    events = json.loads(file.read_text())["traceEvents"]
+    seen = {(event.get("cat"), event["name"]) for event in events}
+    assert {("switch", "tcpip"), ("switch", "http_server"), ("switch", "virtio_net"), ("switch", "chaos")} <= seen
+    assert {("fault", "division by zero"), ("interrupt", "timer interrupt"), ("system call", "poll_wait")} <= seen
+    assert any(category == "message" and "stream." in name for category, name in seen)
+    assert any(category == "interrupt" and re.match(r"interrupt \d", name) for category, name in seen)
+    slices = [(event["ts"], event["ts"] + event["dur"]) for event in events if event.get("cat") == "switch" and event["tid"] == 0]
+    assert any(end < begin for (_, end), (begin, _) in zip(slices, slices[1:]))  # it idled in between
