@@ -39,7 +39,7 @@ function row(component) {
 function show(state) {
   element("boot").textContent = time(state.boot_us);
   element("uptime").textContent = time(state.uptime_us);
-  element("memory").textContent = `${((state.memory_total - state.memory_free) / 1048576).toFixed(1)} of ${kib(state.memory_total)}`;
+  element("memory").textContent = `${((state.memory_total - state.memory_free) / 1048576).toFixed(1)} of ${Math.round(state.memory_total / 1048576)} MiB`;
   element("cpus").textContent = String(state.cpus);
   element("frames").textContent = `${state.frames_received.toLocaleString("en")} / ${state.frames_sent.toLocaleString("en")}`;
   element("components").replaceChildren(...state.components.map(row));
