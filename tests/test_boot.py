@@ -67,7 +67,7 @@ def test_kernel_keeps_its_promises_to_components(cpu, machine):
         with Machine("--cpu", cpu, "--machine", machine, "--cpus", cpus, system="conformance") as running:
             for mode in ("user", "kernel"):
                 report = running.wait_for(rf"conformance_{mode}: .* passed, ", 60)
-                assert re.search(r"[1-9]\d* passed, 0 failed", report), running.console()
+                assert re.search(r"[1-9]\d* passed, 0 failed", report), running.console.text()
 
 
 def test_eight_cpus():

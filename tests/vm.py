@@ -21,33 +21,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Machine:
-    """`with Machine("--cpus", "4") as machine:` is a running system."""
+class Console:
+    """A started command, its output read line by line."""
 
-    def __init__(self, *arguments, system="test"):
-        self.port = free_port()
-        self.command = [ROOT / "sx", "run", "--system", system, "--port", str(self.port), *arguments]
+    def __init__(self, command, cwd=ROOT):
         self.lines = []
         self.news = threading.Condition()
         self.is_over = False
-
-    def __enter__(self):
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
-        self.reader = threading.Thread(target=self.read_console, daemon=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
-        try:
-            self.wait_for(r"booted in", BOOT_TIMEOUT)
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
-    def __exit__(self, *exception):
-        self.stop()
-
-    def read_console(self):
+    def read(self):
         for line in self.process.stdout:
             with self.news:
                 self.lines.append(line.rstrip())
@@ -56,12 +43,12 @@ class Machine:
             self.is_over = True
             self.news.notify_all()
 
-    def console(self):
+    def text(self):
         with self.news:
             return "\n".join(self.lines)
 
     def wait_for(self, pattern, timeout=20, count=1):
-        """Waits until `count` console lines match; returns the last of them."""
+        """Waits until `count` lines match; returns the last of them."""
         deadline = time.monotonic() + timeout
         with self.news:
             while True:
@@ -83,6 +70,30 @@ class Machine:
             os.kill(self.process.pid, signal.SIGKILL)
             raise
         self.reader.join(5)
+
+
+class Machine:
+    """`with Machine("--cpus", "4") as machine:` is a running system."""
+
+    def __init__(self, *arguments, system="test"):
+        self.port = free_port()
+        self.command = [ROOT / "sx", "run", "--system", system, "--port", str(self.port), *arguments]
+
+    def __enter__(self):
+        self.console = Console(self.command)
+        self.process = self.console.process
+        try:
+            self.wait_for(r"booted in", BOOT_TIMEOUT)
+        except BaseException:
+            self.console.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.console.stop()
+
+    def wait_for(self, pattern, timeout=20, count=1):
+        return self.console.wait_for(pattern, timeout, count)
 
     # --- HTTP ---
 

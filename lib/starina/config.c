@@ -35,6 +35,10 @@ bytes_t config_bytes(const char *key, bytes_t otherwise) {
 }
 
 uint64_t config_u64(const char *key, uint64_t otherwise) {
-    uint64_t value;
-    return bytes_to_u64(config_bytes(key, (bytes_t) {}), &value) == OK ? value : otherwise;
+    uint64_t value = otherwise;
+    bytes_t text = config_bytes(key, (bytes_t) {});
+    if (text.len != 0 && bytes_to_u64(text, &value) != OK) {
+        log_warn("configuration: %s is not a number: using %llu", key, (unsigned long long) otherwise);
+    }
+    return value;
 }

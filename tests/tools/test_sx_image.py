@@ -91,9 +91,9 @@ def test_archive_refuses_long_paths():
 
 
 def test_system_layout(read, small_tree):
-    nic = 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }, { virtio = "rng" }]\nmemory = "2 MiB"'
+    nic = 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }, { virtio = "rng" }]\nmemory = "2 MiB"\nconfig = { a = "text" }'
     small_tree.component("nic", nic, folder="drivers")
-    small_tree.component("app", 'needs = ["ethernet", "inspect"]\narchive = true\nhandles = 9\nrestart = "on-failure"')
+    small_tree.component("app", 'needs = ["ethernet", "inspect"]\narchive = true\nhandles = 9\nrestart = "on-failure"\nconfig = { port = "number", on = "number" }')
     made = small_tree.system(
         '[components.one]\ncomponent = "app"\nisolation = "kernel"\nconfig = { port = 80, on = true }\n'
         '[components.nic]\nconfig = { a = "b c" }'

@@ -20,6 +20,8 @@ from ui import Fail
         ('libraries = ["boost"]', "libraries unknown 'boost'"),
         ('devices = [{ virtio = "gpu" }]', "'devices' has something else"),
         ('restart = "sometimes"', "'restart' is none of never, on-failure, always"),
+        ('config = { port = "integer" }', "'config' must be like"),
+        ("config = { Port = 1 }", "'config' must be like"),
         ("= 1", "not valid TOML"),
     ],
 )
@@ -52,7 +54,7 @@ def test_folder_name_is_checked(small_tree):
 @pytest.fixture
 def stack(small_tree):
     """A driver, a server on it, and a client of that."""
-    small_tree.component("nic", 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }]', folder="drivers")
+    small_tree.component("nic", 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }]\nconfig = { a = "text", n = "number" }', folder="drivers")
     small_tree.component("stack", 'provides = ["network"]\nneeds = ["ethernet"]', folder="servers")
     return small_tree.component("app", 'needs = ["network", "inspect"]')
 
@@ -69,6 +71,9 @@ def stack(small_tree):
         ("[components.app]", "'app' needs 'network', which nothing here provides; add its provider"),
         ("[components.nic]\nconfig = { a = [] }", "config 'a' must be"),
         ('[components.nic]\nconfig = { a = "x\\ny" }', "config 'a' must be"),
+        ("[components.nic]\nconfig = { b = 1 }", "'nic' has no setting 'b'; "),
+        ('[components.nic]\nconfig = { n = "x" }', "'n' must be a number"),
+        ("[components.nic]\nconfig = { n = -1 }", "'n' must be a number"),
         (f'[components.nic]\nconfig = {{ a = "{"x" * 960}" }}', "configuration is over 960 bytes"),
         ('[components.nic]\n[files]\n"/site" = "nowhere"', "no file or folder 'nowhere'"),
         ('[components.nic]\n[files]\n"site" = "apps"', "must begin with /"),

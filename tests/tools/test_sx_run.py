@@ -13,7 +13,7 @@ from ui import Fail
 @pytest.fixture
 def web(small_tree):
     small_tree.component("virtio_net", 'provides = ["ethernet"]\ndevices = [{ virtio = "net" }]', folder="drivers")
-    small_tree.component("hello")
+    small_tree.component("hello", 'config = { a = "text", n = "number" }')
     return small_tree.system("[components.virtio_net]\n[components.hello]")
 
 
@@ -41,6 +41,10 @@ def test_isolation_patterns_and_settings_reach_the_kernel(web):
         (["--set", "a.b=c"], "has no such component; it has hello, init, virtio_net"),
         (["--set", "hello"], "must be NAME.KEY=VALUE"),
         (["--set", "hello.a=b c"], "must be NAME.KEY=VALUE"),
+        (["--set", "hello.b=1"], "'hello' has no setting 'b'; "),
+        (["--set", "init.b=1"], "'init' has no setting 'b'; "),
+        (["--set", "hello.n=1k"], "'n' must be a number"),
+        (["--set", "hello.n="], "'n' must be a number"),
         (["--set", "hello.a=" + "x" * 2048], "command line is over 2047 bytes"),
     ],
 )

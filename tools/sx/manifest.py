@@ -10,6 +10,7 @@ from ui import Fail, names
 
 VIRTIO_IDS = {"net": 1, "blk": 2, "console": 3, "rng": 4}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+SETTING_KINDS = ("number", "text")
 RESTARTS = ("never", "on-failure", "always")
 # Served by init itself, over the bootstrap channel or as a service of its own.
 INIT_INTERFACES = ("inspect", "supervisor")
@@ -22,6 +23,13 @@ def devices(value):
             raise ValueError(f'has something else than {{ virtio = "KIND" }} with KIND one of {names(VIRTIO_IDS)}')
         result.append(device["virtio"])
     return result
+
+
+def settings(value):
+    for key, kind in value.items():
+        if not NAME.fullmatch(key) or kind not in SETTING_KINDS:
+            raise ValueError(f'must be like {{ port = "number" }}, of kinds {names(SETTING_KINDS)}')
+    return value
 
 
 FIELDS = {
@@ -37,6 +45,7 @@ FIELDS = {
     "handles": (int, 64, in_range(1, 65535)),
     "priority": (int, 16, in_range(0, 31)),
     "restart": (str, "never", one_of(*RESTARTS)),
+    "config": (dict, {}, settings),
 }
 
 
@@ -56,10 +65,18 @@ class Component:
     handles: int
     priority: int
     restart: str
+    config: dict  # name to kind, of what a system file or `sx run --set` may tell it
 
     @property
     def manifest(self):
         return shown(self.folder / "component.toml")
+
+    def check_setting(self, where, key, value):
+        kind = self.config.get(key)
+        if kind is None:
+            raise Fail(f"{where}: '{self.name}' has no setting '{key}'; {self.manifest} has {names(self.config) or 'none'}")
+        if kind == "number" and not re.fullmatch(r"[0-9]{1,18}", str(value)):
+            raise Fail(f"{where}: '{key}' must be a number, 0 to 999999999999999999, not '{value}'")
 
     def test_sources(self):
         """The test files of the tree that are compiled into it."""

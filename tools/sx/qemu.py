@@ -42,11 +42,12 @@ def setting_word(item, system):
     """Checks `--set NAME.KEY=VALUE`, which the kernel passes on to init as it is."""
     name, dot, rest = item.partition(".")
     key, equals, value = rest.partition("=")
-    known = {instance.name for instance in system.instances} | {"init"}
+    known = {instance.name: instance.component for instance in system.instances} | {"init": system.init}
     if not dot or not equals or not key or any(character.isspace() for character in item):
         raise Fail(f"--set '{item}': must be NAME.KEY=VALUE without spaces, as in 'http_server.port=81'")
     if name not in known:
         raise Fail(f"--set {item}: system '{system.name}' has no such component; it has {names(known)}")
+    known[name].check_setting(f"--set {item}", key, value)
     return item
 
 

@@ -47,19 +47,21 @@ class System:
     doc: str
     instances: list  # servers before their clients
     files: dict  # archive path to Path
+    init: Component
 
     @property
     def devices(self):
         return {device for instance in self.instances for device in instance.component.devices}
 
 
-def config_text(where, config):
+def config_text(where, component, config):
     lines = []
     for key, value in config.items():
         if isinstance(value, bool):
             value = int(value)
-        if not isinstance(value, (int, str)) or "\n" in str(value) or "=" in key or not key:
+        if not isinstance(value, (int, str)) or "\n" in str(value):
             raise Fail(f"{where}: config '{key}' must be a number, true, false or one line of text")
+        component.check_setting(f"{where}: config", key, value)
         lines.append(f"{key}={value}\n")
     text = "".join(lines)
     if len(text.encode()) > CONFIG_MAX:
@@ -78,7 +80,7 @@ def instance(where, name, table, components):
     if component is None or component.name == "init":
         known = names(set(components) - {"init"})
         raise Fail(f"{where}: no such component '{table.get('component', name)}'; known are {known}")
-    config = config_text(where, values.pop("config"))
+    config = config_text(where, component, values.pop("config"))
     for key in ("restart", "memory", "priority"):
         values[key] = getattr(component, key) if values[key] is None else values[key]
     return Instance(name, component, config=config, **values)
@@ -155,7 +157,7 @@ def load(name, components, root=ROOT):
     if not 0 < len(instances) <= COMPONENTS_MAX:
         raise Fail(f"{where}: a system has 1 to {COMPONENTS_MAX} components")
     link(where, instances)
-    return System(name, values["doc"], ordered(where, instances), files(where, values["files"], root))
+    return System(name, values["doc"], ordered(where, instances), files(where, values["files"], root), components["init"])
 
 
 def text(value, length=32):
