@@ -15,6 +15,7 @@ static const struct {
     {BYTES("illegal"), act_illegal},     {BYTES("loop"), act_loop},             {BYTES("recurse"), act_recurse},
     {BYTES("allocate"), act_allocate},   {BYTES("handles"), act_handles},       {BYTES("flood"), act_flood},
     {BYTES("garbage"), act_garbage},     {BYTES("syscalls"), act_syscalls},     {BYTES("exit"), act_exit},
+    {BYTES("kill"), act_kill},
 };
 
 static struct timer timer;

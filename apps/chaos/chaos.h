@@ -24,5 +24,8 @@ int act_garbage(void);
 // system_calls.c: answered with errors
 int act_syscalls(void);
 
+// kill.c: refused unless init allows it
+int act_kill(void);
+
 // random.c: repeatable, from the configuration's `seed`
 uint64_t random_next(void);
