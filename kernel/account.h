@@ -12,7 +12,7 @@ struct account {
 
 extern struct account kernel_account;
 
-struct account *account_create(uint64_t limit); // nullptr when the machine is out of memory
-void account_close(struct account *account);    // the process is gone
+struct account *account_create(uint64_t limit);                   // nullptr when the machine is out of memory
+void account_close(struct account *account);                      // the process is gone
 status_t account_charge(struct account *account, uint64_t bytes); // ERR_NO_MEMORY
 void account_release(struct account *account, uint64_t bytes);

@@ -11,7 +11,8 @@
 
 typedef uint64_t paddr_t; // physical address
 typedef uint64_t vaddr_t; // virtual address, kernel's or a component's
-typedef uint64_t uaddr_t; // virtual address that a component named: never dereferenced, only copied from and to
+// Virtual address that a component named: never dereferenced, only copied from and to.
+typedef uint64_t uaddr_t;
 
 struct account;
 struct cpu;
@@ -28,7 +29,8 @@ struct memory_range {
 enum { MEMORY_RANGES_MAX = 32 };
 
 struct boot_info {
-    struct memory_range ram[MEMORY_RANGES_MAX]; // usable, sorted, without the kernel's image and the boot protocol's data
+    // Usable, sorted, without the kernel's image and the boot protocol's data.
+    struct memory_range ram[MEMORY_RANGES_MAX];
     size_t ram_count;
     const char *command_line; // NUL-terminated
     uint64_t entry_ticks;     // time-stamp counter at the kernel's first instructions
@@ -48,24 +50,31 @@ extern const uint8_t archive_start[], archive_end[];
 
 // --- Portable kernel, called by the architecture ---
 
-[[noreturn]] void kernel_main(void);               // boot CPU: paging on, boot_info filled in, console works; lock not yet used
-[[noreturn]] void kernel_cpu_main(void);           // each further CPU, once its arch_cpu is set up
-[[noreturn]] void kernel_on_system_call(void);     // number and arguments are in the current thread's arch_thread
-[[noreturn]] void kernel_on_interrupt(unsigned vector); // a vector from arch_vector_allocate; already acknowledged to the LAPIC
-[[noreturn]] void kernel_on_timer(void);           // this CPU's arch_timer_set deadline passed
-[[noreturn]] void kernel_on_reschedule(void);      // another CPU sent arch_send_reschedule
-[[noreturn]] void kernel_on_fault(const struct arch_fault *fault); // a component's fault; never the kernel's own (that panics in arch)
+// Boot CPU: paging on, boot_info filled in, console works; lock not yet used.
+[[noreturn]] void kernel_main(void);
+[[noreturn]] void kernel_cpu_main(void);       // each further CPU, once its arch_cpu is set up
+[[noreturn]] void kernel_on_system_call(void); // number and arguments are in the current thread's arch_thread
+// A vector from arch_vector_allocate; already acknowledged to the LAPIC.
+[[noreturn]] void kernel_on_interrupt(unsigned vector);
+[[noreturn]] void kernel_on_timer(void);      // this CPU's arch_timer_set deadline passed
+[[noreturn]] void kernel_on_reschedule(void); // another CPU sent arch_send_reschedule
+// A component's fault; never the kernel's own (that panics in arch).
+[[noreturn]] void kernel_on_fault(const struct arch_fault *fault);
 [[noreturn]] void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // --- Start ---
 
-void arch_init(void);       // boot CPU, after page_init: descriptor tables, ACPI, LAPIC, IOAPIC, FPU, protection bits
-void arch_start_cpus(void); // starts the others; each calls kernel_cpu_main. Returns at once: machine_info.cpu_count was counted before
-[[noreturn]] void arch_shutdown(uint32_t code); // ends the VM: isa-debug-exit where present, then reset; halts as the last resort
-[[noreturn]] void arch_halt(void);              // this CPU for good
-void arch_halt_others(void);                    // panic: stops the other CPUs
+// Boot CPU, after page_init: descriptor tables, ACPI, LAPIC, IOAPIC, FPU, protection bits.
+void arch_init(void);
+// Starts the others; each calls kernel_cpu_main. Returns at once: machine_info.cpu_count was counted before.
+void arch_start_cpus(void);
+// Ends the VM: isa-debug-exit where present, then reset; halts as the last resort.
+[[noreturn]] void arch_shutdown(uint32_t code);
+[[noreturn]] void arch_halt(void); // this CPU for good
+void arch_halt_others(void);       // panic: stops the other CPUs
 void arch_console_write(const char *text, size_t length);
-void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high); // walks frame pointers within [low, high), kernel-readable memory, at most 32 frames; fault-safe
+// Walks frame pointers within [low, high), kernel-readable memory, at most 32 frames; fault-safe.
+void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high);
 void arch_backtrace_self(void (*emit)(vaddr_t pc));
 
 // --- System calls: stubs of ARCH_STUB_SIZE bytes, in the order of the numbers ---
@@ -73,20 +82,25 @@ void arch_backtrace_self(void (*emit)(vaddr_t pc));
 extern const uint8_t arch_user_stubs[];   // one page to be mapped executable in every user space
 extern const uint8_t arch_kernel_stubs[]; // called by components in kernel isolation
 
-static inline uint64_t arch_system_call_number(const struct arch_thread *thread);        // of the call it is in (in arch_types.h)
-static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index);  // of that call, 0 to 5 (in arch_types.h)
-static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value); // ends that call (in arch_types.h)
+// Of the call it is in (in arch_types.h).
+static inline uint64_t arch_system_call_number(const struct arch_thread *thread);
+// Of that call, 0 to 5 (in arch_types.h).
+static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index);
+// Ends that call (in arch_types.h).
+static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value);
 
 // --- CPUs and threads ---
 
 struct cpu *arch_cpu(void); // the executing one (a GS load)
 
 // Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
-void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0, uint64_t argument1);
+void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0,
+                      uint64_t argument1);
 status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
 void arch_thread_free(struct arch_thread *thread, struct account *account);
-static inline vaddr_t arch_thread_pc(const struct arch_thread *thread);    // where it was (in arch_types.h)
-static inline vaddr_t arch_thread_frame(const struct arch_thread *thread); // its frame pointer (in arch_types.h)
+static inline vaddr_t arch_thread_pc(const struct arch_thread *thread); // where it was (in arch_types.h)
+// Its frame pointer (in arch_types.h).
+static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 
 // Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this restores
 // the FPU lazily, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.
@@ -100,16 +114,19 @@ void arch_thread_leave(struct thread *thread);
 [[noreturn]] void arch_idle(void);
 
 void arch_send_reschedule(struct cpu *cpu);
-static inline uint64_t arch_ticks(void);  // time-stamp counter (in arch_types.h)
-static inline void arch_spin_pause(void); // in a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll
-void arch_spin_poll(void);                // called in the kernel lock's wait loop: answers a TLB shootdown
+static inline uint64_t arch_ticks(void); // time-stamp counter (in arch_types.h)
+// In a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll.
+static inline void arch_spin_pause(void);
+void arch_spin_poll(void); // called in the kernel lock's wait loop: answers a TLB shootdown
 
 // --- Address spaces ---
 
-status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account); // an empty user space; kernel half shared
-void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account);  // frees its page tables; mapped pages are the caller's
-void arch_vmspace_activate(struct arch_vmspace *space);                          // on this CPU; does nothing if already active
-extern struct arch_vmspace arch_kernel_space;                                    // where kernel-isolated components live
+// An empty user space; kernel half shared.
+status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account);
+// Frees its page tables; mapped pages are the caller's.
+void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account);
+void arch_vmspace_activate(struct arch_vmspace *space); // on this CPU; does nothing if already active
+extern struct arch_vmspace arch_kernel_space;           // where kernel-isolated components live
 
 enum arch_map_flags : uint32_t {
     ARCH_MAP_WRITE = 1,
@@ -120,7 +137,8 @@ enum arch_map_flags : uint32_t {
 
 // Maps `count` physically contiguous pages. Page tables are charged to the account. On failure nothing is mapped.
 // ERR_NO_MEMORY; ERR_EXISTS if something is mapped there.
-status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags, struct account *account);
+status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags,
+                  struct account *account);
 
 // Unmaps the pages that are mapped in the range and returns when no CPU can use them any more.
 void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
@@ -135,7 +153,7 @@ void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct ac
 [[nodiscard]] bool arch_copy_out(uaddr_t destination, const void *source, size_t size);
 
 // Direct map of all RAM: the kernel's own view of a physical page (writable, never executable).
-static inline void *physical_to_kernel(paddr_t physical); // in arch_types.h
+static inline void *physical_to_kernel(paddr_t physical);      // in arch_types.h
 static inline paddr_t kernel_to_physical(const void *pointer); // direct-map pointers only (in arch_types.h)
 paddr_t arch_image_to_physical(const void *pointer);           // pointers into the kernel's image (archive_start…)
 
@@ -143,12 +161,14 @@ paddr_t arch_image_to_physical(const void *pointer);           // pointers into 
 
 status_t arch_vector_allocate(unsigned *out_vector); // ERR_NO_MEMORY when all are taken
 void arch_vector_free(unsigned vector);
-status_t arch_line_route(uint32_t line, unsigned vector, uint32_t interrupt_flags); // masked at first. ERR_INVALID_ARGUMENT: no such line
+// Masked at first. ERR_INVALID_ARGUMENT: no such line.
+status_t arch_line_route(uint32_t line, unsigned vector, uint32_t interrupt_flags);
 void arch_line_mask(uint32_t line, bool masked);
 void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_data); // MSI to the boot CPU
 
 // --- Time ---
 
-nsec_t arch_clock_now(void);                                   // monotonic, ns since the first instruction, same on all CPUs
-void arch_timer_set(nsec_t deadline);                          // this CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once
-uint64_t arch_random_seed(void);                               // RDSEED/RDRAND where CPUID has it, mixed with the time-stamp counter
+nsec_t arch_clock_now(void); // monotonic, ns since the first instruction, same on all CPUs
+// This CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once.
+void arch_timer_set(nsec_t deadline);
+uint64_t arch_random_seed(void); // RDSEED/RDRAND where CPUID has it, mixed with the time-stamp counter

@@ -59,7 +59,8 @@ static void queue_read(const struct channel *channel, uint32_t at, void *destina
 
 static void queue_read_header(const struct channel *channel, struct queued_message *out_header) {
     queue_read(channel, channel->head, out_header, header_size(0));
-    queue_read(channel, channel->head + header_size(0), out_header->handles, header_size(out_header->handle_count) - header_size(0));
+    queue_read(channel, channel->head + header_size(0), out_header->handles,
+               header_size(out_header->handle_count) - header_size(0));
 }
 
 static bool queue_is_empty(const struct channel *channel) {

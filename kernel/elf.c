@@ -10,9 +10,9 @@ enum { SEGMENTS_MAX = 8 };
 struct segment {
     uint64_t offset; // in the file
     uint64_t file_size;
-    uint64_t address; // relative to the base, page aligned
-    uint64_t size;    // in memory, whole pages
-    uint32_t flags;   // enum map_flags
+    uint64_t address;   // relative to the base, page aligned
+    uint64_t size;      // in memory, whole pages
+    uint32_t flags;     // enum map_flags
     struct folio *copy; // writable segments' own pages
 };
 
@@ -42,14 +42,18 @@ static status_t check_header(const struct elf_header *header) {
 }
 
 static uint32_t map_flags_of(uint32_t elf_flags) {
-    return MAP_READ | ((elf_flags & ELF_FLAG_WRITE) != 0 ? MAP_WRITE : 0) | ((elf_flags & ELF_FLAG_EXECUTE) != 0 ? MAP_EXECUTE : 0);
+    return MAP_READ | ((elf_flags & ELF_FLAG_WRITE) != 0 ? MAP_WRITE : 0) |
+           ((elf_flags & ELF_FLAG_EXECUTE) != 0 ? MAP_EXECUTE : 0);
 }
 
 // Segments come in ascending order and don't share pages, as the ELF format and our linker options promise.
 static status_t add_segment(struct elf *elf, const struct elf_program_header *header) {
     enum : uint64_t { SIZE_MAX_ = 1ull << 30 }; // of a whole component; keeps the sums below from overflowing
-    uint64_t end = elf->segment_count == 0 ? 0 : elf->segments[elf->segment_count - 1].address + elf->segments[elf->segment_count - 1].size;
-    bool is_small = header->memory_size <= SIZE_MAX_ && header->address <= SIZE_MAX_ && header->file_size <= header->memory_size;
+    uint64_t end = elf->segment_count == 0
+                       ? 0
+                       : elf->segments[elf->segment_count - 1].address + elf->segments[elf->segment_count - 1].size;
+    bool is_small =
+        header->memory_size <= SIZE_MAX_ && header->address <= SIZE_MAX_ && header->file_size <= header->memory_size;
     bool is_in_file = header->offset <= elf->size && header->file_size <= elf->size - header->offset;
     bool is_aligned = header->offset % PAGE_SIZE == 0 && header->address % PAGE_SIZE == 0;
     uint32_t flags = map_flags_of(header->flags);
@@ -100,7 +104,8 @@ static status_t map_segments(struct vmspace *space, struct elf *elf, vaddr_t bas
         if ((segment->flags & MAP_WRITE) != 0) {
             TRY(map_copy(space, elf, segment, base));
         } else {
-            TRY(vmspace_map_at(space, base + segment->address, elf->image, elf->offset + segment->offset, segment->size, segment->flags));
+            TRY(vmspace_map_at(space, base + segment->address, elf->image, elf->offset + segment->offset, segment->size,
+                               segment->flags));
         }
     }
     return OK;
@@ -109,7 +114,8 @@ static status_t map_segments(struct vmspace *space, struct elf *elf, vaddr_t bas
 static struct segment *segment_of(struct elf *elf, uint64_t address, uint64_t size) {
     for (unsigned i = 0; i < elf->segment_count; i++) {
         struct segment *segment = &elf->segments[i];
-        if (address >= segment->address && address - segment->address <= segment->size && size <= segment->size - (address - segment->address)) {
+        if (address >= segment->address && address - segment->address <= segment->size &&
+            size <= segment->size - (address - segment->address)) {
             return segment;
         }
     }
@@ -165,7 +171,8 @@ static status_t check_entry(struct elf *elf) {
     return segment != nullptr && (segment->flags & MAP_EXECUTE) != 0 ? OK : ERR_MALFORMED;
 }
 
-status_t elf_load(struct vmspace *space, struct folio *image, uint64_t offset, uint64_t size, vaddr_t *out_base, vaddr_t *out_entry) {
+status_t elf_load(struct vmspace *space, struct folio *image, uint64_t offset, uint64_t size, vaddr_t *out_base,
+                  vaddr_t *out_entry) {
     struct elf elf = {.image = image, .offset = offset, .size = size};
     TRY(read(&elf, 0, &elf.header, sizeof(elf.header)));
     TRY(check_header(&elf.header));

@@ -47,4 +47,5 @@ struct elf_relocation {
     uint64_t addend;
 };
 
-static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_program_header) == 56 && sizeof(struct elf_relocation) == 24);
+static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_program_header) == 56 &&
+              sizeof(struct elf_relocation) == 24);

@@ -65,7 +65,8 @@ status_t folio_create(struct account *account, uint64_t size, bool is_contiguous
     return OK;
 }
 
-status_t folio_create_of_range(struct account *account, enum folio_kind kind, paddr_t base, uint64_t size, struct folio **out_folio) {
+status_t folio_create_of_range(struct account *account, enum folio_kind kind, paddr_t base, uint64_t size,
+                               struct folio **out_folio) {
     struct folio *folio = folio_allocate(account, kind, round_to_pages(size));
     if (folio == nullptr) {
         return ERR_NO_MEMORY;
@@ -149,7 +150,8 @@ status_t sys_folio_create(struct thread *thread, uint64_t size, uint32_t flags, 
     return process_add_handle(thread->process, &folio->object, FOLIO_RIGHTS | (is_contiguous ? RIGHT_DMA : 0), out_folio);
 }
 
-status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint64_t address, uint64_t size, uint64_t *out_folio) {
+status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint64_t address, uint64_t size,
+                                 uint64_t *out_folio) {
     struct object *object;
     TRY(handle_get(&thread->process->handles, resource, OBJECT_RESOURCE, 0, &object));
     bool is_aligned = (address | size) % PAGE_SIZE == 0;

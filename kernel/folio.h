@@ -23,10 +23,12 @@ struct folio {
 status_t folio_create(struct account *account, uint64_t size, bool is_contiguous, struct folio **out_folio);
 
 // Makes a folio of a physical range that already exists. ERR_NO_MEMORY
-status_t folio_create_of_range(struct account *account, enum folio_kind kind, paddr_t base, uint64_t size, struct folio **out_folio);
+status_t folio_create_of_range(struct account *account, enum folio_kind kind, paddr_t base, uint64_t size,
+                               struct folio **out_folio);
 
-paddr_t folio_page(const struct folio *folio, uint64_t offset);                     // physical address of the page at an offset
-uint64_t folio_run(const struct folio *folio, uint64_t offset, uint64_t size);      // how many bytes from there are contiguous, at most size
+paddr_t folio_page(const struct folio *folio, uint64_t offset); // physical address of the page at an offset
+uint64_t folio_run(const struct folio *folio, uint64_t offset,
+                   uint64_t size); // how many bytes from there are contiguous, at most size
 void folio_read(const struct folio *folio, uint64_t offset, void *to, size_t size); // the range must lie inside; not of devices
 void folio_write(struct folio *folio, uint64_t offset, const void *from, size_t size);
 

@@ -102,10 +102,12 @@ size_t format_text(char *text, size_t size, const char *format, va_list caller_a
             put_signed(&out, directive.is_long ? va_arg(arguments, int64_t) : va_arg(arguments, int), &directive);
             break;
         case 'u':
-            put_number(&out, directive.is_long ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), 10, false, &directive);
+            put_number(&out, directive.is_long ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), 10, false,
+                       &directive);
             break;
         case 'x':
-            put_number(&out, directive.is_long ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), 16, false, &directive);
+            put_number(&out, directive.is_long ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned), 16, false,
+                       &directive);
             break;
         case 'p':
             put_text(&out, "0x", 2);

@@ -71,7 +71,8 @@ status_t handle_find(struct handle_table *table, handle_t handle, struct handle_
     return OK;
 }
 
-status_t handle_get(struct handle_table *table, handle_t handle, enum object_type type, uint32_t rights, struct object **out_object) {
+status_t handle_get(struct handle_table *table, handle_t handle, enum object_type type, uint32_t rights,
+                    struct object **out_object) {
     struct handle_entry *entry;
     TRY(handle_find(table, handle, &entry));
     if (entry->object->type != type) {

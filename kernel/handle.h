@@ -37,7 +37,8 @@ status_t handle_find(struct handle_table *table, handle_t handle, struct handle_
 
 // Finds an object of a type, with rights. The object is borrowed: it lives as long as the handle.
 // ERR_BAD_HANDLE, ERR_WRONG_TYPE, ERR_DENIED
-status_t handle_get(struct handle_table *table, handle_t handle, enum object_type type, uint32_t rights, struct object **out_object);
+status_t handle_get(struct handle_table *table, handle_t handle, enum object_type type, uint32_t rights,
+                    struct object **out_object);
 
 // Takes the object out of the table: the caller gets the table's reference.
 struct grant handle_remove(struct handle_table *table, struct handle_entry *entry);

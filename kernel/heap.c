@@ -52,7 +52,8 @@ static void *slab_allocate(unsigned index) {
     if (slabs[index].next == nullptr) {
         list_init(&slabs[index]);
     }
-    struct slab *slab = list_is_empty(&slabs[index]) ? slab_create(index) : LIST_CONTAINER(slabs[index].next, struct slab, node);
+    struct slab *slab =
+        list_is_empty(&slabs[index]) ? slab_create(index) : LIST_CONTAINER(slabs[index].next, struct slab, node);
     if (slab == nullptr) {
         return nullptr;
     }

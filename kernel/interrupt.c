@@ -80,7 +80,8 @@ static status_t create(struct process *process, uint32_t line, bool is_level, st
 
 enum : uint32_t { INTERRUPT_RIGHTS = RIGHT_WRITE | RIGHT_WAIT | RIGHT_TRANSFER };
 
-status_t sys_interrupt_create(struct thread *thread, handle_t resource, uint32_t line, uint32_t flags, uint64_t *out_interrupt) {
+status_t sys_interrupt_create(struct thread *thread, handle_t resource, uint32_t line, uint32_t flags,
+                              uint64_t *out_interrupt) {
     struct object *object;
     TRY(handle_get(&thread->process->handles, resource, OBJECT_RESOURCE, 0, &object));
     if (line >= LINE_COUNT || (flags & ~(INTERRUPT_LEVEL | INTERRUPT_ACTIVE_LOW)) != 0) {

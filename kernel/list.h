@@ -46,6 +46,6 @@ static inline struct list *list_pop_front(struct list *list) {
 }
 
 // The body may remove `node` but no other.
-#define LIST_FOR_EACH(node, head)                                                        \
+#define LIST_FOR_EACH(node, head)                                                     \
     for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
          node = node##_next, node##_next = node->next)

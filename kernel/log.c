@@ -21,7 +21,8 @@ static size_t print(char *out, size_t size, const char *format, ...) {
 void log_line(const char *name, const char *text, size_t size) {
     char line[LOG_TEXT_MAX + 64];
     nsec_t now = arch_clock_now();
-    size_t length = print(line, sizeof(line) - 1, "[%5lu.%06lu] %s: ", now / NSEC_PER_SEC, now % NSEC_PER_SEC / NSEC_PER_USEC, name);
+    size_t length =
+        print(line, sizeof(line) - 1, "[%5lu.%06lu] %s: ", now / NSEC_PER_SEC, now % NSEC_PER_SEC / NSEC_PER_USEC, name);
     for (size_t i = 0; i < size && length < sizeof(line) - 1; i++) {
         uint8_t byte = (uint8_t) text[i];
         line[length++] = byte < ' ' || byte == 0x7f ? '?' : (char) byte;

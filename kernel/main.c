@@ -23,7 +23,8 @@ static struct object resource = {.type = OBJECT_RESOURCE, .references = 1, .acco
 static bool has_word(const char *text, const char *word) {
     size_t length = strnlen(word, 64);
     while (*text != '\0') {
-        if (memcmp(text, word, strnlen(text, length)) == 0 && strnlen(text, length) == length && (text[length] == ' ' || text[length] == '\0')) {
+        if (memcmp(text, word, strnlen(text, length)) == 0 && strnlen(text, length) == length &&
+            (text[length] == ' ' || text[length] == '\0')) {
             return true;
         }
         while (*text != '\0' && *text++ != ' ') {
@@ -143,7 +144,8 @@ static void bring_online(void) {
         scheduler_init_cpu(&cpus[i]);
     }
     bring_online();
-    log_print("Starina, %u CPU%s, %lu MiB", machine_info.cpu_count, machine_info.cpu_count == 1 ? "" : "s", page_total_bytes >> 20);
+    log_print("Starina, %u CPU%s, %lu MiB", machine_info.cpu_count, machine_info.cpu_count == 1 ? "" : "s",
+              page_total_bytes >> 20);
     if (has_word(boot_info.command_line, "trace")) {
         start_tracing();
     }

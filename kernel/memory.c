@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 
-
 struct [[gnu::packed, gnu::may_alias]] word {
     uint64_t value;
 };

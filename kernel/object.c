@@ -15,9 +15,10 @@ static void resource_destroy(struct object *) {
 }
 
 static void (*const destroy[])(struct object *) = {
-    [OBJECT_CHANNEL] = channel_destroy, [OBJECT_POLL] = poll_destroy,           [OBJECT_FOLIO] = folio_destroy,
-    [OBJECT_PROCESS] = process_destroy, [OBJECT_THREAD] = thread_object_destroy, [OBJECT_TIMER] = timer_destroy,
-    [OBJECT_INTERRUPT] = interrupt_destroy, [OBJECT_RESOURCE] = resource_destroy,
+    [OBJECT_CHANNEL] = channel_destroy,      [OBJECT_POLL] = poll_destroy,
+    [OBJECT_FOLIO] = folio_destroy,          [OBJECT_PROCESS] = process_destroy,
+    [OBJECT_THREAD] = thread_object_destroy, [OBJECT_TIMER] = timer_destroy,
+    [OBJECT_INTERRUPT] = interrupt_destroy,  [OBJECT_RESOURCE] = resource_destroy,
 };
 
 // Destroying an object may release others (a channel's queue holds handles). They wait in a list instead of nesting, so

@@ -104,7 +104,8 @@ static bool has_news(const struct object *object) {
     }
 }
 
-static status_t find_pair(struct thread *thread, handle_t poll, handle_t object, uint32_t rights, struct poll **out_poll, struct watch **out_watch) {
+static status_t find_pair(struct thread *thread, handle_t poll, handle_t object, uint32_t rights, struct poll **out_poll,
+                          struct watch **out_watch) {
     struct object *found;
     TRY(handle_get(&thread->process->handles, poll, OBJECT_POLL, RIGHT_WRITE, &found));
     *out_poll = (struct poll *) found;

@@ -22,7 +22,8 @@ static uint32_t next_id = 1;
 static status_t check_config(const struct process_config *config) {
     size_t length = strnlen(config->name, sizeof(config->name));
     bool is_named = length > 0 && length < sizeof(config->name);
-    bool is_limited = config->memory_limit >= MEMORY_LIMIT_MIN && config->handle_limit > 0 && config->handle_limit <= HANDLE_LIMIT_MAX;
+    bool is_limited =
+        config->memory_limit >= MEMORY_LIMIT_MIN && config->handle_limit > 0 && config->handle_limit <= HANDLE_LIMIT_MAX;
     bool is_runnable = config->priority < PRIORITY_COUNT && config->stack_size > 0 && config->stack_size <= STACK_SIZE_MAX;
     return is_named && is_limited && is_runnable && isolation_of_mode(config->isolation) != nullptr ? OK : ERR_INVALID_ARGUMENT;
 }
@@ -57,7 +58,8 @@ static status_t load(struct process *process, const struct process_config *confi
 status_t process_create(const struct process_config *config, struct object *image, struct process **out_process) {
     TRY(check_config(config));
     struct folio *folio = (struct folio *) image;
-    if (folio->kind == FOLIO_DEVICE || config->image_offset % PAGE_SIZE != 0 || !folio_holds(folio, config->image_offset, config->image_size)) {
+    if (folio->kind == FOLIO_DEVICE || config->image_offset % PAGE_SIZE != 0 ||
+        !folio_holds(folio, config->image_offset, config->image_size)) {
         return ERR_INVALID_ARGUMENT;
     }
     struct account *account = account_create(config->memory_limit);
@@ -218,7 +220,8 @@ status_t sys_process_create(struct thread *thread, uaddr_t config_address, uint6
     struct process_config config;
     TRY(syscall_copy_in(thread, &config, config_address, sizeof(config)));
     struct object *image;
-    status_t status = handle_get(&thread->process->handles, config.image.handle, OBJECT_FOLIO, RIGHT_READ | RIGHT_EXECUTE, &image);
+    status_t status =
+        handle_get(&thread->process->handles, config.image.handle, OBJECT_FOLIO, RIGHT_READ | RIGHT_EXECUTE, &image);
     if (status != OK) {
         return status == ERR_DENIED ? ERR_DENIED : ERR_BAD_HANDLE;
     }

@@ -8,7 +8,7 @@ void scheduler_init_cpu(struct cpu *cpu);
 
 // The running thread waits: on a list (or none) and until a deadline. Its system call is executed again when it wakes.
 void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline);
-void thread_wake(struct thread *thread); // its system call is executed again
+void thread_wake(struct thread *thread);                         // its system call is executed again
 void thread_finish_wait(struct thread *thread, status_t status); // its system call ends with this status
 void scheduler_make_ready(struct thread *thread);
 void scheduler_remove(struct thread *thread); // from the run queue

@@ -49,7 +49,8 @@ status_t sys_system_booted(struct thread *thread, handle_t resource) {
     }
     booted_instructions = arch_ticks() - boot_info.entry_ticks;
     booted_ns = arch_clock_now();
-    log_print("booted in %lu.%03lu ms, %lu instructions", booted_ns / NSEC_PER_MSEC, booted_ns % NSEC_PER_MSEC / NSEC_PER_USEC, booted_instructions);
+    log_print("booted in %lu.%03lu ms, %lu instructions", booted_ns / NSEC_PER_MSEC, booted_ns % NSEC_PER_MSEC / NSEC_PER_USEC,
+              booted_instructions);
     return OK;
 }
 

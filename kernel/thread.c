@@ -36,7 +36,8 @@ static status_t map_memory(struct process *process, struct thread *thread, uint6
     return OK;
 }
 
-status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_size, uint64_t argument, struct thread **out_thread) {
+status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_size, uint64_t argument,
+                       struct thread **out_thread) {
     struct thread *thread = heap_allocate(sizeof(*thread), process->account);
     if (thread == nullptr) {
         return ERR_NO_MEMORY;
@@ -130,7 +131,8 @@ static status_t add_handle(struct process *process, struct thread_object **out_o
     return process_add_handle(process, &object->object, RIGHT_TRANSFER | RIGHT_MANAGE, out_handle);
 }
 
-status_t sys_thread_create(struct thread *caller, uint64_t entry, uint64_t stack_size, uint64_t argument, uint64_t *out_thread) {
+status_t sys_thread_create(struct thread *caller, uint64_t entry, uint64_t stack_size, uint64_t argument,
+                           uint64_t *out_thread) {
     struct process *process = caller->process;
     if (stack_size == 0 || stack_size > STACK_SIZE_MAX || !vmspace_covers(process->space, entry, 1)) {
         return ERR_INVALID_ARGUMENT;

@@ -24,18 +24,18 @@ struct thread {
     struct process *process;
     struct list process_node;
     enum thread_state state;
-    uint8_t priority;     // 0 to 31
-    bool used_up_slice;   // runs after those of its priority that have not, until it blocks
-    bool must_execute;    // the system call in its registers is to be executed (again) when it runs
-    uint32_t id;          // for the trace
-    struct cpu *cpu;      // where it runs or last ran
+    uint8_t priority;   // 0 to 31
+    bool used_up_slice; // runs after those of its priority that have not, until it blocks
+    bool must_execute;  // the system call in its registers is to be executed (again) when it runs
+    uint32_t id;        // for the trace
+    struct cpu *cpu;    // where it runs or last ran
     nsec_t slice_left;
     nsec_t ready_since;
     struct list ready_node;
-    struct list wait_node;        // in what it waits for, while blocked
-    struct timeout timeout;       // of the wait
-    struct channel *call_channel; // waits for a reply on it
-    struct thread_buffer *buffer; // the kernel's view of the page
+    struct list wait_node;                 // in what it waits for, while blocked
+    struct timeout timeout;                // of the wait
+    struct channel *call_channel;          // waits for a reply on it
+    struct thread_buffer *buffer;          // the kernel's view of the page
     vaddr_t buffer_address, stack_address; // in the component
     struct thread_object *handle_object;
 };
@@ -47,7 +47,8 @@ struct thread_object {
 };
 
 // Makes a thread in the process that begins at entry(argument0, argument1). It is not started.
-status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_size, uint64_t argument, struct thread **out_thread);
+status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_size, uint64_t argument,
+                       struct thread **out_thread);
 void thread_start(struct thread *thread);
 void thread_kill(struct thread *thread); // now, or when it leaves the CPU on which it runs
 void thread_free(struct thread *thread); // the scheduler: it is dead and on no CPU

@@ -24,6 +24,9 @@ void trace_record(enum trace_kind kind, uint64_t a, uint64_t b) {
     }
     struct trace_event *events = (struct trace_event *) trace_area.events + (size_t) cpu * trace_area.capacity;
     events[trace_area.written[cpu]++ % trace_area.capacity] = (struct trace_event) {
-        .time_ns = arch_clock_now(), .kind = kind, .a = a, .b = b,
+        .time_ns = arch_clock_now(),
+        .kind = kind,
+        .a = a,
+        .b = b,
     };
 }

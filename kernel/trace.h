@@ -33,10 +33,10 @@ struct trace_event {
 
 // Found by sx in the dead machine's memory through its symbol, `trace_area`; tools/sx/trace.py knows its layout.
 struct trace_area {
-    uint64_t events;           // direct-map address of the first CPU's events, the next CPU's follow; 0: off
+    uint64_t events; // direct-map address of the first CPU's events, the next CPU's follow; 0: off
     uint32_t cpu_count;
-    uint32_t capacity;         // events per CPU, a power of two
-    uint64_t written[CPU_MAX]; // events so far; the newest `capacity` of them are there
+    uint32_t capacity;                            // events per CPU, a power of two
+    uint64_t written[CPU_MAX];                    // events so far; the newest `capacity` of them are there
     char names[TRACE_NAMES_MAX][TRACE_NAME_SIZE]; // of process `id` in slot id % TRACE_NAMES_MAX
 };
 extern struct trace_area trace_area;

@@ -83,10 +83,12 @@ static uint32_t arch_flags(const struct vmspace *space, const struct folio *foli
            ((map_flags & MAP_EXECUTE) != 0 ? ARCH_MAP_EXECUTE : 0) | (folio->kind == FOLIO_DEVICE ? ARCH_MAP_DEVICE : 0);
 }
 
-static status_t map_pages(struct vmspace *space, vaddr_t address, const struct folio *folio, uint64_t offset, uint64_t size, uint32_t flags) {
+static status_t map_pages(struct vmspace *space, vaddr_t address, const struct folio *folio, uint64_t offset, uint64_t size,
+                          uint32_t flags) {
     for (uint64_t done = 0, run; done < size; done += run) {
         run = folio_run(folio, offset + done, size - done);
-        status_t status = arch_map(space->tables, address + done, folio_page(folio, offset + done), run / PAGE_SIZE, flags, space->account);
+        status_t status =
+            arch_map(space->tables, address + done, folio_page(folio, offset + done), run / PAGE_SIZE, flags, space->account);
         if (status != OK) {
             arch_unmap(space->tables, address, done / PAGE_SIZE);
             return status;
@@ -103,7 +105,8 @@ static void insert(struct vmspace *space, struct mapping *mapping) {
     list_push_back(next, &mapping->node);
 }
 
-static status_t map_mapping(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags, struct mapping **out_mapping) {
+static status_t map_mapping(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size,
+                            uint32_t map_flags, struct mapping **out_mapping) {
     struct mapping *mapping = heap_allocate(sizeof(*mapping), space->account);
     if (mapping == nullptr) {
         return ERR_NO_MEMORY;
@@ -122,12 +125,14 @@ static status_t map_mapping(struct vmspace *space, vaddr_t address, struct folio
     return OK;
 }
 
-status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags) {
+status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size,
+                        uint32_t map_flags) {
     struct mapping *mapping;
     return map_mapping(space, address, folio, offset, size, map_flags, &mapping);
 }
 
-status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags, vaddr_t *out_address) {
+status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags,
+                     vaddr_t *out_address) {
     TRY(vmspace_find_room(space, size, out_address));
     return vmspace_map_at(space, *out_address, folio, offset, size, map_flags);
 }
@@ -169,12 +174,14 @@ bool vmspace_mapping_of(const struct vmspace *space, vaddr_t address, vaddr_t *o
 
 // --- System calls ---
 
-status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint32_t flags, uint64_t *out_address) {
+status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint32_t flags,
+                         uint64_t *out_address) {
     bool has_flag = (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) != 0 && (flags & ~(MAP_READ | MAP_WRITE | MAP_EXECUTE)) == 0;
     if (!has_flag || (flags & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE)) {
         return ERR_INVALID_ARGUMENT;
     }
-    static_assert((int) MAP_READ == (int) RIGHT_READ && (int) MAP_WRITE == (int) RIGHT_WRITE && (int) MAP_EXECUTE == (int) RIGHT_EXECUTE);
+    static_assert((int) MAP_READ == (int) RIGHT_READ && (int) MAP_WRITE == (int) RIGHT_WRITE &&
+                  (int) MAP_EXECUTE == (int) RIGHT_EXECUTE);
     struct object *object;
     TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, flags, &object));
     struct folio *folio = (struct folio *) object;

@@ -29,10 +29,12 @@ bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size)
 status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *out_address);
 
 // Maps whole pages of a folio at an address where there is room. The mapping keeps the folio. ERR_NO_MEMORY
-status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags);
+status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *folio, uint64_t offset, uint64_t size,
+                        uint32_t map_flags);
 
 // The same, where the kernel finds room. ERR_NO_MEMORY
-status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags, vaddr_t *out_address);
+status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags,
+                     vaddr_t *out_address);
 
 // Removes a mapping whole. ERR_NOT_FOUND: none starts there
 status_t vmspace_unmap(struct vmspace *space, vaddr_t address);

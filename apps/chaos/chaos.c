@@ -11,10 +11,12 @@ static const struct {
     bytes_t name;
     act_t run;
 } acts[] = {
-    {BYTES("null_read"), act_null_read}, {BYTES("wild_write"), act_wild_write}, {BYTES("divide"), act_divide},
-    {BYTES("illegal"), act_illegal},     {BYTES("loop"), act_loop},             {BYTES("recurse"), act_recurse},
-    {BYTES("allocate"), act_allocate},   {BYTES("handles"), act_handles},       {BYTES("flood"), act_flood},
-    {BYTES("garbage"), act_garbage},     {BYTES("syscalls"), act_syscalls},     {BYTES("exit"), act_exit},
+    {BYTES("null_read"), act_null_read}, {BYTES("wild_write"), act_wild_write},
+    {BYTES("divide"), act_divide},       {BYTES("illegal"), act_illegal},
+    {BYTES("loop"), act_loop},           {BYTES("recurse"), act_recurse},
+    {BYTES("allocate"), act_allocate},   {BYTES("handles"), act_handles},
+    {BYTES("flood"), act_flood},         {BYTES("garbage"), act_garbage},
+    {BYTES("syscalls"), act_syscalls},   {BYTES("exit"), act_exit},
     {BYTES("kill"), act_kill},
 };
 

@@ -112,12 +112,14 @@ static bool parse_range(bytes_t text, uint64_t size, uint64_t *out_first, uint64
 }
 
 // Several ranges in one request may be answered with the whole, and are.
-unsigned conditions_range(const struct request *request, const struct validators *validators, uint64_t size, uint64_t *out_first, uint64_t *out_length) {
+unsigned conditions_range(const struct request *request, const struct validators *validators, uint64_t size,
+                          uint64_t *out_first, uint64_t *out_length) {
     static const bytes_t unit = BYTES("bytes=");
     *out_first = 0;
     *out_length = size;
     bytes_t range = request->range;
-    bool is_single = range.len > unit.len && memcmp(range.ptr, unit.ptr, unit.len) == 0 && memchr(range.ptr, ',', range.len) == nullptr;
+    bool is_single =
+        range.len > unit.len && memcmp(range.ptr, unit.ptr, unit.len) == 0 && memchr(range.ptr, ',', range.len) == nullptr;
     if (request->method != METHOD_GET || !is_single || !range_still_holds(request, validators)) {
         return 200;
     }

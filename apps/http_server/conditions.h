@@ -17,4 +17,5 @@ struct validators validators_of(uint64_t etag, uint64_t mtime);
 unsigned conditions_status(const struct request *request, const struct validators *validators);
 
 // Which part is asked for. Returns 206 with the part, 416, or 200 for all of it.
-unsigned conditions_range(const struct request *request, const struct validators *validators, uint64_t size, uint64_t *out_first, uint64_t *out_length);
+unsigned conditions_range(const struct request *request, const struct validators *validators, uint64_t size,
+                          uint64_t *out_first, uint64_t *out_length);

@@ -14,11 +14,11 @@ enum : uint64_t { DRAINED_FROM = 64 * 1024, SLOWEST_BYTES_PER_SECOND = 4096 };
 
 enum state {
     STATE_FREE,
-    STATE_HEAD,    // reads a request's head
-    STATE_BODY,    // its response is made; the body goes nowhere
-    STATE_STATE,   // waits for the machine's state
-    STATE_SEND,    // sends the response; waits for room
-    STATE_LINGER,  // has sent everything: waits for the client to end too
+    STATE_HEAD,   // reads a request's head
+    STATE_BODY,   // its response is made; the body goes nowhere
+    STATE_STATE,  // waits for the machine's state
+    STATE_SEND,   // sends the response; waits for room
+    STATE_LINGER, // has sent everything: waits for the client to end too
 };
 
 struct http_connection {
@@ -29,7 +29,7 @@ struct http_connection {
     struct response response;
     size_t head_sent;
     uint64_t body_sent;
-    bool is_draining; // the client still takes a large body
+    bool is_draining;  // the client still takes a large body
     bool has_finished; // the client will send no more
     size_t input_length;
     uint8_t input[INPUT_SIZE];
@@ -364,7 +364,8 @@ static void stream_on_data(struct http_connection *connection, const struct stre
         return;
     }
     bool was_empty = connection->input_length == 0;
-    if (mem_copy(connection->input + connection->input_length, INPUT_SIZE - connection->input_length, event->data.ptr, event->data.len) != OK) {
+    if (mem_copy(connection->input + connection->input_length, INPUT_SIZE - connection->input_length, event->data.ptr,
+                 event->data.len) != OK) {
         send_error_and_close(connection, 431);
         return;
     }

@@ -3,8 +3,8 @@
 
 #include "conditions.h"
 #include "date.h"
-#include "test_body.h"
 #include "target.h"
+#include "test_body.h"
 
 static const char *reason_of(unsigned status) {
     static const struct {
@@ -108,12 +108,13 @@ static void make_file(struct response *response, const struct request *request, 
     struct text head = begin(response, status);
     add_validators(&head, &validators);
     if (status != 304) {
-        text_add(&head, "Accept-Ranges: bytes\r\nContent-Type: %s\r\nContent-Length: %llu\r\nX-Content-Type-Options: nosniff\r\n",
+        text_add(&head,
+                 "Accept-Ranges: bytes\r\nContent-Type: %s\r\nContent-Length: %llu\r\nX-Content-Type-Options: nosniff\r\n",
                  content_type_of(entry->path), (unsigned long long) length);
     }
     if (status == 206) {
-        text_add(&head, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long) first, (unsigned long long) (first + length - 1),
-                 (unsigned long long) entry->size);
+        text_add(&head, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long) first,
+                 (unsigned long long) (first + length - 1), (unsigned long long) entry->size);
     }
     end(response, &head);
     if (status != 304) {

@@ -9,11 +9,11 @@ enum { RESPONSE_HEAD_MAX = 1016 }; // one message of the stream
 struct response {
     char head[RESPONSE_HEAD_MAX];
     size_t head_length;
-    bool closes;          // the connection, behind it
-    bool waits_for_state; // the body is this machine's state, which is being collected: response_finish_state
-    folio_t folio;        // lent; HANDLE_INVALID: no further body
+    bool closes;           // the connection, behind it
+    bool waits_for_state;  // the body is this machine's state, which is being collected: response_finish_state
+    folio_t folio;         // lent; HANDLE_INVALID: no further body
     uint64_t offset, size; // of the body in the folio
-    uint64_t period;      // not 0: the body repeats that many bytes of the folio until `size`
+    uint64_t period;       // not 0: the body repeats that many bytes of the folio until `size`
 };
 
 // Answers a request; request->status counts first.

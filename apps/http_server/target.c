@@ -87,10 +87,18 @@ const char *content_type_of(const char *path) {
     static const struct {
         const char *ending, *type;
     } types[] = {
-        {".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-        {".json", "application/json"},         {".txt", "text/plain; charset=utf-8"}, {".svg", "image/svg+xml"},
-        {".png", "image/png"},                 {".jpg", "image/jpeg"},              {".ico", "image/x-icon"},
-        {".woff2", "font/woff2"},              {".wasm", "application/wasm"},       {".xml", "application/xml"},
+        {".html", "text/html; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".json", "application/json"},
+        {".txt", "text/plain; charset=utf-8"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".jpg", "image/jpeg"},
+        {".ico", "image/x-icon"},
+        {".woff2", "font/woff2"},
+        {".wasm", "application/wasm"},
+        {".xml", "application/xml"},
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot != nullptr && i < sizeof(types) / sizeof(types[0]); i++) {

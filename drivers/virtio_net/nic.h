@@ -9,7 +9,7 @@
 #include <virtio/virtio.h>
 
 enum {
-    NIC_RECEIVE = 0,  // queue numbers, §5.1.2
+    NIC_RECEIVE = 0, // queue numbers, §5.1.2
     NIC_TRANSMIT = 1,
     NIC_QUEUE_SIZE = 256,
     NIC_HEADER_SIZE = 12, // §5.1.6, in front of each frame

@@ -245,7 +245,7 @@ TEST("a device that lies is found out, and serves again after a restart with eve
         EXPECT_EQ(run(), OK); // not running: does nothing
         EXPECT_EQ(nic_start(&nic), OK);
         EXPECT_EQ(run(), OK);
-        EXPECT_EQ(nic.receive.in_flight, FRAME_HALF - 1); // the client has one
+        EXPECT_EQ(nic.receive.in_flight, FRAME_HALF - 1);              // the client has one
         EXPECT_EQ(frame_take(&client, FRAME_TRANSMITTED, &frame), OK); // lost, but the buffer is back
         EXPECT(receive(60, 1));
         EXPECT_EQ(run(), OK);

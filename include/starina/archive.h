@@ -6,8 +6,8 @@
 
 #include <starina/types.h>
 
-enum { ARCHIVE_PATH_SIZE = 104 }; // NUL-terminated
-enum : uint64_t { ARCHIVE_MAGIC = 0x31484352414E5453 };   // "STNARCH1"
+enum { ARCHIVE_PATH_SIZE = 104 };                       // NUL-terminated
+enum : uint64_t { ARCHIVE_MAGIC = 0x31484352414E5453 }; // "STNARCH1"
 
 struct archive_header {
     uint64_t magic;

@@ -11,7 +11,7 @@ enum exit_reason : uint32_t {
     EXIT_RUNNING = 0,
     EXIT_NORMAL = 1, // process_exit(); `exit_code` is its argument
     EXIT_KILLED = 2,
-    EXIT_FAULT = 3,  // page fault, division by zero, illegal instruction, …
+    EXIT_FAULT = 3, // page fault, division by zero, illegal instruction, …
 };
 
 enum { PRIORITY_COUNT = 32, PRIORITY_DEFAULT = 16 }; // higher runs first
@@ -19,7 +19,7 @@ enum { PRIORITY_COUNT = 32, PRIORITY_DEFAULT = 16 }; // higher runs first
 // Argument of process_create.
 struct process_config {
     char name[32];
-    folio_t image;        // holds the ELF file (static PIE); needs RIGHT_READ | RIGHT_EXECUTE
+    folio_t image; // holds the ELF file (static PIE); needs RIGHT_READ | RIGHT_EXECUTE
     enum isolation_mode isolation;
     uint64_t image_offset; // of the ELF in the folio, page aligned
     uint64_t image_size;
@@ -55,7 +55,7 @@ struct system_info {
     uint64_t booted_instructions; // time-stamp counter from the first instruction to that; instructions under icount
     uint64_t memory_total;        // bytes of usable RAM
     uint64_t memory_free;
-    uint64_t kernel_memory;       // bytes that no process is charged for
+    uint64_t kernel_memory; // bytes that no process is charged for
     uint32_t cpu_count;
     uint32_t reserved;
     uint64_t interrupts;

@@ -37,8 +37,8 @@ enum : uint32_t { SYSTEM_SERVER_INIT = UINT32_MAX };
 
 // The client needs a service that the server provides.
 struct system_link {
-    uint32_t client; // index of a component
-    uint32_t server; // index of a component, or SYSTEM_SERVER_INIT
+    uint32_t client;  // index of a component
+    uint32_t server;  // index of a component, or SYSTEM_SERVER_INIT
     char service[32]; // interface name: "ethernet"
 };
 

@@ -10,7 +10,7 @@
 // What a function that can fail returns. Must be looked at: TRY() passes it up.
 enum [[nodiscard]] status : int32_t {
     OK = 0,
-    PENDING = 1,              // a handler's answer: the reply follows later
+    PENDING = 1,               // a handler's answer: the reply follows later
     ERR_INVALID_ARGUMENT = -1, // a value that is never legal here
     ERR_BAD_HANDLE = -2,       // no such handle (never existed, or closed)
     ERR_WRONG_TYPE = -3,       // the handle names another kind of object
@@ -38,12 +38,12 @@ enum [[nodiscard]] status : int32_t {
 typedef enum status status_t;
 
 // Passes an error up to the caller.
-#define TRY(expression)                          \
-    do {                                         \
-        status_t try_status_ = (expression);     \
-        if (try_status_ != OK) {                 \
-            return try_status_;                  \
-        }                                        \
+#define TRY(expression)                      \
+    do {                                     \
+        status_t try_status_ = (expression); \
+        if (try_status_ != OK) {             \
+            return try_status_;              \
+        }                                    \
     } while (0)
 
 // A handle: index and generation in the process's table. 0 is never valid.
@@ -51,6 +51,7 @@ typedef uint32_t handle_t;
 enum : handle_t { HANDLE_INVALID = 0 };
 
 // One-field structs, so that the compiler tells the objects apart.
+// clang-format off
 typedef struct { handle_t handle; } channel_t;
 typedef struct { handle_t handle; } poll_t;
 typedef struct { handle_t handle; } folio_t;
@@ -60,17 +61,18 @@ typedef struct { handle_t handle; } thread_t;
 typedef struct { handle_t handle; } ktimer_t; // "timer_t" is POSIX's
 typedef struct { handle_t handle; } interrupt_t;
 typedef struct { handle_t handle; } resource_t; // authority to make device folios and interrupts
+// clang-format on
 
 // Rights of a handle. A duplicate never has more than its original.
 enum : uint32_t {
-    RIGHT_READ = 1 << 0,      // map readable, read
-    RIGHT_WRITE = 1 << 1,     // map writable, send, set, start
-    RIGHT_EXECUTE = 1 << 2,   // map executable, load as a component
-    RIGHT_WAIT = 1 << 3,      // add to a poll
-    RIGHT_TRANSFER = 1 << 4,  // move in a message
+    RIGHT_READ = 1 << 0,     // map readable, read
+    RIGHT_WRITE = 1 << 1,    // map writable, send, set, start
+    RIGHT_EXECUTE = 1 << 2,  // map executable, load as a component
+    RIGHT_WAIT = 1 << 3,     // add to a poll
+    RIGHT_TRANSFER = 1 << 4, // move in a message
     RIGHT_DUPLICATE = 1 << 5,
-    RIGHT_DMA = 1 << 6,       // learn the physical address
-    RIGHT_MANAGE = 1 << 7,    // kill, inspect
+    RIGHT_DMA = 1 << 6,    // learn the physical address
+    RIGHT_MANAGE = 1 << 7, // kill, inspect
     RIGHTS_ALL = 0xff,
 };
 

@@ -24,7 +24,8 @@ static status_t map_shared_pages(struct vmspace *space) {
     if (table_page == 0) {
         TRY(make_table());
     }
-    TRY(arch_map(&space->own, STUBS_AT, arch_image_to_physical(arch_user_stubs), 1, ARCH_MAP_USER | ARCH_MAP_EXECUTE, space->account));
+    TRY(arch_map(&space->own, STUBS_AT, arch_image_to_physical(arch_user_stubs), 1, ARCH_MAP_USER | ARCH_MAP_EXECUTE,
+                 space->account));
     return arch_map(&space->own, TABLE_AT, table_page, 1, ARCH_MAP_USER, space->account);
 }
 

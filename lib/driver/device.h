@@ -15,15 +15,15 @@ struct device_region {
 };
 
 struct device_interrupt {
-    interrupt_t interrupt; // masked until its first acknowledge; no handle: none
+    interrupt_t interrupt;    // masked until its first acknowledge; no handle: none
     uint64_t message_address; // MSI-X: for the table's entry; 0 for a line
     uint32_t message_data;
 };
 
 struct device {
     enum device_transport transport;
-    uint8_t config[DEVICE_CONFIG_SIZE]; // PCI: a copy of the configuration space
-    struct device_region regions[DEVICE_REGIONS_MAX]; // [0] for MMIO, by the BAR's number for PCI
+    uint8_t config[DEVICE_CONFIG_SIZE];                        // PCI: a copy of the configuration space
+    struct device_region regions[DEVICE_REGIONS_MAX];          // [0] for MMIO, by the BAR's number for PCI
     struct device_interrupt interrupts[DEVICE_INTERRUPTS_MAX]; // [0] for a line, by the MSI-X table's entry
 };
 

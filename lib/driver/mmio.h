@@ -19,15 +19,15 @@ status_t mmio_slice(struct mmio mmio, size_t offset, size_t size, struct mmio *o
 
 // What was written to memory before a register is written is visible to the device, and what a register says is read
 // before memory that it speaks of.
-#define MMIO_DEFINE(width)                                                                                \
-    static inline uint##width##_t mmio_read##width(struct mmio mmio, size_t offset) {                     \
-        uint##width##_t value = *(volatile uint##width##_t *) (volatile void *) (mmio.base + offset);     \
-        atomic_thread_fence(memory_order_acquire);                                                        \
-        return value;                                                                                     \
-    }                                                                                                     \
-    static inline void mmio_write##width(struct mmio mmio, size_t offset, uint##width##_t value) {        \
-        atomic_thread_fence(memory_order_release);                                                        \
-        *(volatile uint##width##_t *) (volatile void *) (mmio.base + offset) = value;                     \
+#define MMIO_DEFINE(width)                                                                            \
+    static inline uint##width##_t mmio_read##width(struct mmio mmio, size_t offset) {                 \
+        uint##width##_t value = *(volatile uint##width##_t *) (volatile void *) (mmio.base + offset); \
+        atomic_thread_fence(memory_order_acquire);                                                    \
+        return value;                                                                                 \
+    }                                                                                                 \
+    static inline void mmio_write##width(struct mmio mmio, size_t offset, uint##width##_t value) {    \
+        atomic_thread_fence(memory_order_release);                                                    \
+        *(volatile uint##width##_t *) (volatile void *) (mmio.base + offset) = value;                 \
     }
 MMIO_DEFINE(8)
 MMIO_DEFINE(16)

@@ -68,8 +68,8 @@ TEST("the other side is told once per sleep, and only when it sleeps") {
 // What a hostile client may write: the driver's verdict.
 static status_t verdict(enum frame_ring_name ring, struct frame forged) {
     begin(UINT32_MAX);
-    uint64_t slot = forged.buffer | (uint64_t) forged.offset << 16 | (uint64_t) forged.length << 32 |
-                    (uint64_t) forged.flags << 48;
+    uint64_t slot =
+        forged.buffer | (uint64_t) forged.offset << 16 | (uint64_t) forged.length << 32 | (uint64_t) forged.flags << 48;
     atomic_store(&region.rings[ring].slots[UINT32_MAX % FRAME_RING_SIZE], slot);
     atomic_store(&region.rings[ring].tail, 0);
     struct frame frame;

@@ -32,9 +32,9 @@ struct component {
 
     uint32_t reply_max; // bytes of the largest reply of what it serves with foo_serve, beyond the provided one's
 
-    bool is_init;            // it has no supervisor: start() runs at once (starina/init.h)
-    bool ready_later;        // it calls component_ready() itself
-    status_t (*start)(void); // everything was handed over; an error ends the component
+    bool is_init;                                  // it has no supervisor: start() runs at once (starina/init.h)
+    bool ready_later;                              // it calls component_ready() itself
+    status_t (*start)(void);                       // everything was handed over; an error ends the component
     status_t (*on_connect)(struct client *client); // an error refuses the client
     void (*on_disconnect)(struct client *client);  // for each client whose on_connect succeeded
     void (*on_writable)(struct client *client);    // room again, after ERR_FULL

@@ -26,8 +26,7 @@ bytes_t config_bytes(const char *key, bytes_t otherwise) {
     for (size_t at = 0; at < text_size;) {
         bytes_t line = line_at(at);
         at += line.len + 1;
-        if (line.len > wanted.len && line.ptr[wanted.len] == '=' &&
-            bytes_equal((bytes_t) {line.ptr, wanted.len}, wanted)) {
+        if (line.len > wanted.len && line.ptr[wanted.len] == '=' && bytes_equal((bytes_t) {line.ptr, wanted.len}, wanted)) {
             value = (bytes_t) {line.ptr + wanted.len + 1, line.len - wanted.len - 1};
         }
     }

@@ -33,9 +33,10 @@ static inline const struct message *message_reply(void) {
 
 // Watches a channel from now on. The channel is the framework's on success. Hooks may be null: then a closed
 // connection is just detached. ERR_LIMIT: no room (.channels of COMPONENT)
-status_t connection_attach(channel_t channel, const struct protocol *protocol, void *context, hook_t on_closed, hook_t on_writable);
+status_t connection_attach(channel_t channel, const struct protocol *protocol, void *context, hook_t on_closed,
+                           hook_t on_writable);
 
-status_t channel_detach(channel_t channel); // stops delivery and closes it. ERR_NOT_FOUND: not attached
+status_t channel_detach(channel_t channel);             // stops delivery and closes it. ERR_NOT_FOUND: not attached
 status_t channel_pause(channel_t channel, bool paused); // stops or resumes delivery of messages. ERR_NOT_FOUND
 channel_t client_channel(const void *client);           // HANDLE_INVALID: not connected
 
@@ -45,10 +46,10 @@ status_t message_send(channel_t channel);
 // --- Handles in the message that is being delivered: closed after the handler unless taken ---
 
 void handle_take(handle_t handle);
-#define STARINA_DEFINE_TAKE(name, type)                   \
-    static inline type name##_take(const type *field) {   \
-        handle_take(field->handle);                       \
-        return *field;                                    \
+#define STARINA_DEFINE_TAKE(name, type)                 \
+    static inline type name##_take(const type *field) { \
+        handle_take(field->handle);                     \
+        return *field;                                  \
     }
 STARINA_DEFINE_TAKE(channel, channel_t)
 STARINA_DEFINE_TAKE(folio, folio_t)

@@ -24,8 +24,8 @@ void device_set_memory(const struct supervisor_device_memory *event) {
 
 void device_set_interrupt(const struct supervisor_device_interrupt *event) {
     if (event->device < DEVICES_MAX && event->number < DEVICE_INTERRUPTS_MAX) {
-        devices[event->device].interrupts[event->number] = (struct device_interrupt) {
-            interrupt_take(&event->interrupt), event->message_address, event->message_data};
+        devices[event->device].interrupts[event->number] =
+            (struct device_interrupt) {interrupt_take(&event->interrupt), event->message_address, event->message_data};
     }
 }
 

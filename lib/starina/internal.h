@@ -113,8 +113,8 @@ extern bool is_started; // everything was handed over, and start() succeeded
 struct connection *connection_create(struct slots *slots, const struct connection *as); // nullptr: all slots are taken
 void connection_forget(struct connection *connection);                                  // undoes that: the channel stays open
 status_t connection_watch(struct connection *connection);
-void connection_update(struct connection *connection); // after a change of what it pauses for
-struct connection *connection_find(channel_t channel); // nullptr: not attached
+void connection_update(struct connection *connection);               // after a change of what it pauses for
+struct connection *connection_find(channel_t channel);               // nullptr: not attached
 struct connection *connection_at(size_t index, uint32_t generation); // nullptr: it has ended
 size_t connection_index(const struct connection *connection);
 void connection_end(struct connection *connection);                   // the peer's doing: tells the owner first

@@ -189,8 +189,7 @@ struct reply_token reply_defer(const void *client) {
 
 void reply_complete(struct reply_token token, status_t status) {
     struct reply_slot *slot = deferral_find(token);
-    struct connection *connection =
-        slot != nullptr ? connection_at(slot->connection, slot->connection_generation) : nullptr;
+    struct connection *connection = slot != nullptr ? connection_at(slot->connection, slot->connection_generation) : nullptr;
     if (connection == nullptr) {
         message_close_handles(&message_out()->header);
         return;

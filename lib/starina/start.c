@@ -18,7 +18,7 @@ void component_exit(int code) {
 
 // Weak: where a host's C library has the program's start, that one is it.
 [[noreturn, gnu::weak, gnu::force_align_arg_pointer, gnu::no_stack_protector]] void _start(const struct kernel_calls *calls,
-                                                                              struct thread_buffer *buffer) {
+                                                                                           struct thread_buffer *buffer) {
     kernel_calls = calls;
     thread_buffer = buffer;
     uint64_t random;

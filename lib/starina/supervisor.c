@@ -125,8 +125,7 @@ static void supervisor_on_device_memory(struct supervisor_peer *peer, const stru
     device_set_memory(event);
 }
 
-static void supervisor_on_device_interrupt(struct supervisor_peer *peer,
-                                           const struct supervisor_device_interrupt *event) {
+static void supervisor_on_device_interrupt(struct supervisor_peer *peer, const struct supervisor_device_interrupt *event) {
     (void) peer;
     device_set_interrupt(event);
 }

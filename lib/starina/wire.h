@@ -80,12 +80,12 @@ static inline status_t wire_read(struct wire_reader *reader, const struct messag
 }
 
 // Numbers are within the fixed part that wire_read checked.
-#define WIRE_DEFINE_GET(suffix, type)                                         \
-    static inline type wire_get_##suffix(struct wire_reader *reader) {        \
-        type value;                                                           \
-        __builtin_memcpy(&value, reader->at, sizeof(value));                  \
-        reader->at += sizeof(value);                                          \
-        return value;                                                         \
+#define WIRE_DEFINE_GET(suffix, type)                                  \
+    static inline type wire_get_##suffix(struct wire_reader *reader) { \
+        type value;                                                    \
+        __builtin_memcpy(&value, reader->at, sizeof(value));           \
+        reader->at += sizeof(value);                                   \
+        return value;                                                  \
     }
 WIRE_DEFINE_GET(u8, uint8_t)
 WIRE_DEFINE_GET(u16, uint16_t)

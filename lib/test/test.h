@@ -13,29 +13,29 @@ struct test {
 
 #define TEST(sentence) TEST_NAMED(sentence, __COUNTER__)
 #define TEST_NAMED(sentence, number) TEST_DEFINE(sentence, number)
-#define TEST_DEFINE(sentence, number)                                                        \
-    static void test_##number(void);                                                         \
-    static const struct test test_entry_##number = {sentence, __FILE__, test_##number};      \
-    [[gnu::used, gnu::retain, gnu::section("tests")]] static const struct test               \
-        *const test_pointer_##number = &test_entry_##number;                                 \
+#define TEST_DEFINE(sentence, number)                                                                         \
+    static void test_##number(void);                                                                          \
+    static const struct test test_entry_##number = {sentence, __FILE__, test_##number};                       \
+    [[gnu::used, gnu::retain, gnu::section("tests")]] static const struct test *const test_pointer_##number = \
+        &test_entry_##number;                                                                                 \
     static void test_##number(void)
 
-#define EXPECT(condition)                                    \
-    do {                                                     \
-        if (!(condition)) {                                  \
-            test_fail(__FILE__, __LINE__, #condition);       \
-            return;                                          \
-        }                                                    \
+#define EXPECT(condition)                              \
+    do {                                               \
+        if (!(condition)) {                            \
+            test_fail(__FILE__, __LINE__, #condition); \
+            return;                                    \
+        }                                              \
     } while (0)
 
 // Numbers, statuses, pointers.
-#define EXPECT_EQ(actual, expected)                                                                       \
-    do {                                                                                                  \
-        long long actual_ = (long long) (actual), expected_ = (long long) (expected);                     \
-        if (actual_ != expected_) {                                                                       \
-            test_fail_values(__FILE__, __LINE__, #actual " == " #expected, actual_, expected_);           \
-            return;                                                                                       \
-        }                                                                                                 \
+#define EXPECT_EQ(actual, expected)                                                             \
+    do {                                                                                        \
+        long long actual_ = (long long) (actual), expected_ = (long long) (expected);           \
+        if (actual_ != expected_) {                                                             \
+            test_fail_values(__FILE__, __LINE__, #actual " == " #expected, actual_, expected_); \
+            return;                                                                             \
+        }                                                                                       \
     } while (0)
 
 void test_fail(const char *file, int line, const char *what);

@@ -103,8 +103,7 @@ static const struct virtio_transport transport = {
 };
 
 // Each BAR is mapped once for all the parts in it.
-static status_t map_part(const struct device *found, struct mmio *bars, const struct pci_part *part,
-                         struct mmio *out_part) {
+static status_t map_part(const struct device *found, struct mmio *bars, const struct pci_part *part, struct mmio *out_part) {
     if (part->size == 0) {
         return ERR_NOT_SUPPORTED;
     }

@@ -4,8 +4,8 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "virtio is little endian");
 static_assert(sizeof(_Atomic uint16_t) == 2 && sizeof(struct virtqueue_used_element) == 8);
 
-enum : uint16_t { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITE = 2 };       // §2.7.5
-enum : uint16_t { AVAILABLE_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 };  // §2.7.7, §2.7.10
+enum : uint16_t { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITE = 2 };           // §2.7.5
+enum : uint16_t { AVAILABLE_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 };      // §2.7.7, §2.7.10
 enum { FLAGS = 0, INDEX = 1, AVAILABLE_RING = 2, USED_RING_OFFSET = 4 }; // in uint16_t, the last one in bytes
 
 static size_t available_offset(uint16_t size) {
@@ -51,16 +51,14 @@ status_t virtqueue_begin(struct virtqueue *queue, uint16_t size, void *memory, u
 }
 
 // Each descriptor names its successor in the private list, which the free list's order gives.
-static void write_descriptor(struct virtqueue *queue, uint16_t at, const struct virtqueue_segment *segment,
-                             bool is_last) {
+static void write_descriptor(struct virtqueue *queue, uint16_t at, const struct virtqueue_segment *segment, bool is_last) {
     uint16_t flags = segment->is_for_device_to_write ? DESCRIPTOR_WRITE : 0;
     flags |= is_last ? 0 : DESCRIPTOR_NEXT;
     uint16_t next = queue->chains[at].next;
     queue->descriptors[at] = (struct virtqueue_descriptor) {segment->address, segment->length, flags, next};
 }
 
-status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *segments, unsigned count,
-                       uint32_t token) {
+status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *segments, unsigned count, uint32_t token) {
     if (count == 0) {
         return ERR_INVALID_ARGUMENT;
     }

@@ -51,15 +51,15 @@ struct virtqueue {
     bool is_broken;
     uint16_t free_head;
     uint16_t free_count;
-    uint16_t in_flight;       // chains that the device holds
-    uint16_t next_available;  // positions count modulo 2^16, as the device's do
+    uint16_t in_flight;      // chains that the device holds
+    uint16_t next_available; // positions count modulo 2^16, as the device's do
     uint16_t published;
     uint16_t next_used;
     uint16_t used_limit; // the device's position when it was last read
     struct {
         uint32_t writable; // bytes that the device may write into the chain
         uint32_t token;
-        uint16_t next; // in the chain, or in the list of free ones
+        uint16_t next;  // in the chain, or in the list of free ones
         uint16_t count; // descriptors in the chain, at its head while the device holds it; else 0
     } chains[VIRTQUEUE_SIZE_MAX];
     struct virtqueue_faults faults;
@@ -78,8 +78,7 @@ size_t virtqueue_bytes(uint16_t size);
 status_t virtqueue_begin(struct virtqueue *queue, uint16_t size, void *memory, uint64_t address, bool has_event_index);
 
 // Gives the device a chain of segments; it sees it after virtqueue_publish. ERR_FULL: no free descriptors
-status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *segments, unsigned count,
-                       uint32_t token);
+status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *segments, unsigned count, uint32_t token);
 
 // Shows the device what was added. True: it wants to be notified.
 bool virtqueue_publish(struct virtqueue *queue);

@@ -46,8 +46,14 @@ TEST("numbers are decimal or hexadecimal with an optional unit, and never over 6
     EXPECT_EQ(value, 0xfeb00e00);
     EXPECT_EQ(text_to_number(BYTES("4K"), &value), OK);
     EXPECT_EQ(value, 4096);
-    bytes_t wrong[] = {BYTES(""), BYTES("K"), BYTES("0x"), BYTES("12a"), BYTES("0x1g"), BYTES("-1"),
-                       BYTES("18446744073709551616"), BYTES("18446744073709551615K")};
+    bytes_t wrong[] = {BYTES(""),
+                       BYTES("K"),
+                       BYTES("0x"),
+                       BYTES("12a"),
+                       BYTES("0x1g"),
+                       BYTES("-1"),
+                       BYTES("18446744073709551616"),
+                       BYTES("18446744073709551615K")};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         EXPECT_EQ(text_to_number(wrong[i], &value), ERR_MALFORMED);
     }
@@ -66,9 +72,16 @@ TEST("a virtio device is declared by size, address and interrupt line") {
 
 TEST("a declaration that lacks something or makes no sense is refused") {
     struct virtio_mmio_declaration declared;
-    bytes_t wrong[] = {BYTES(""), BYTES("512"), BYTES("512@0xfeb00e00"), BYTES("512@:12"), BYTES("@0xfeb00e00:12"),
-                       BYTES("0@0xfeb00e00:12"), BYTES("4096M@0xfeb00e00:12"), BYTES("512@0xfeb00e01:12"),
-                       BYTES("512@0xffffffffffffff00:12"), BYTES("512@0xfeb00e00:4294967296")};
+    bytes_t wrong[] = {BYTES(""),
+                       BYTES("512"),
+                       BYTES("512@0xfeb00e00"),
+                       BYTES("512@:12"),
+                       BYTES("@0xfeb00e00:12"),
+                       BYTES("0@0xfeb00e00:12"),
+                       BYTES("4096M@0xfeb00e00:12"),
+                       BYTES("512@0xfeb00e01:12"),
+                       BYTES("512@0xffffffffffffff00:12"),
+                       BYTES("512@0xfeb00e00:4294967296")};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         EXPECT_EQ(virtio_mmio_parse(wrong[i], &declared), ERR_MALFORMED);
     }

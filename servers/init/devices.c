@@ -97,8 +97,7 @@ void devices_quiesce(uint32_t component) {
     }
 }
 
-status_t device_give_memory(const struct instance *instance, const struct supervisor_device_memory *region,
-                            uint64_t address) {
+status_t device_give_memory(const struct instance *instance, const struct supervisor_device_memory *region, uint64_t address) {
     struct supervisor_device_memory event = *region;
     uint64_t page = address & ~(PAGE_SIZE - 1);
     event.offset = address - page;

@@ -34,7 +34,7 @@ struct found_device {
     uint32_t line;            // MMIO: the interrupt
     uint32_t vectors;         // PCI: how many of its message-signalled interrupts are used
     struct pci_bar bars[PCI_BAR_COUNT];
-    uint32_t owner;           // index in the system file's devices, or DEVICE_FREE
+    uint32_t owner; // index in the system file's devices, or DEVICE_FREE
 };
 
 // Hands over the wanted device as the component's device `number`. ERR_NOT_FOUND: there is none, or another has it

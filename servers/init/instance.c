@@ -62,8 +62,7 @@ static void instance_schedule(struct instance *instance, bool has_failed) {
         instance_retire(instance, COMPONENT_GIVEN_UP);
     } else {
         instance_retire(instance, COMPONENT_WAITING);
-        log_info("%s: restart %u in %llu ms", name, instance->restarts.count,
-                 (unsigned long long) (delay_ns / NSEC_PER_MSEC));
+        log_info("%s: restart %u in %llu ms", name, instance->restarts.count, (unsigned long long) (delay_ns / NSEC_PER_MSEC));
         timer_start(&instance->restart_timer, delay_ns, on_restart, instance);
     }
     instance_settle(instance);
@@ -112,7 +111,7 @@ static void on_exit(void *context, uint64_t reason) {
 
 void instance_kill(struct instance *instance) {
     if (instance->process.handle != HANDLE_INVALID) {
-        devices_quiesce(instance->index); // before its memory is somebody else's
+        devices_quiesce(instance->index);       // before its memory is somebody else's
         (void) process_kill(instance->process); // fails only if it has ended already
     }
 }

@@ -25,7 +25,7 @@ struct clock {
 };
 
 enum : nsec_t { ARP_WAIT = 6 * NSEC_PER_SEC }; // lwIP gives up after 5
-static nsec_t arp_deadline; // until when an answer is waited for
+static nsec_t arp_deadline;                    // until when an answer is waited for
 
 // --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
 
@@ -103,10 +103,8 @@ enum { TCP_CLOCK, ARP_CLOCK, DHCP_CLOCK, LEASE_CLOCK, DNS_CLOCK, CLOCK_COUNT };
     {.tick = (tick_ms) * NSEC_PER_MSEC, .rest = (rest_s) * NSEC_PER_SEC, .urgency = name##_urgency, .run = name##_run}
 
 static struct clock clocks[CLOCK_COUNT] = {
-    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),
-    [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 60),
-    [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, 0),
-    [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, 0),
+    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 60),
+    [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, 0), [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, 0),
     [DNS_CLOCK] = CLOCK(dns, DNS_TMR_INTERVAL, 60),
 };
 

@@ -66,7 +66,8 @@ static struct resolve_call *resolve_call_take(void) {
     return nullptr;
 }
 
-static status_t network_resolve(struct client *client, const struct network_resolve *request, struct network_resolve_reply *reply) {
+static status_t network_resolve(struct client *client, const struct network_resolve *request,
+                                struct network_resolve_reply *reply) {
     if (address_parse(request->name, &reply->address) == OK) {
         return OK;
     }

@@ -1,6 +1,7 @@
 // TCP connections that clients ask for: looks the name up, connects, then answers the call.
+#include "stack.h" // lwIP: before the framework, which poisons what it uses
+
 #include "resolve.h"
-#include "stack.h"
 #include "tcp_connect.h"
 #include "tcp_stream.h"
 #include "uri.h"

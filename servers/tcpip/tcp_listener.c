@@ -2,7 +2,8 @@
 //
 // While the client's queue is full they wait here. Those that wait and those that are half open together are at most
 // the backlog; beyond it SYNs are not answered.
-#include "stack.h"
+#include "stack.h" // lwIP: before the framework, which poisons what it uses
+
 #include "tcp_listener.h"
 #include "tcp_stream.h"
 

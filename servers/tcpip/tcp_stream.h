@@ -61,10 +61,10 @@ struct tcp_stream {
     bool is_orphan;      // the client has closed it after its last byte
     struct tcp_sending sending;
     struct tcp_receiving receiving;
-    struct tcp_listener *listener;  // in whose queue it waits
-    network_open_token_t opening;   // the call that connects it
-    uint16_t remote_port;           // to connect to, host byte order
-    struct tcp_stream *next;        // in the listener's queue, or the list of free ones
+    struct tcp_listener *listener; // in whose queue it waits
+    network_open_token_t opening;  // the call that connects it
+    uint16_t remote_port;          // to connect to, host byte order
+    struct tcp_stream *next;       // in the listener's queue, or the list of free ones
 };
 
 // --- tcp_stream.c ---

@@ -27,8 +27,7 @@ uint64_t udp_dropped(void) {
 static void on_received(void *argument, struct udp_pcb *pcb, struct pbuf *packet, const ip_addr_t *address, uint16_t port) {
     (void) pcb;
     struct udp_socket *socket = argument;
-    const struct datagram_received event = {
-        .address = address->addr, .port = port, .data = {packet->payload, packet->len}};
+    const struct datagram_received event = {.address = address->addr, .port = port, .data = {packet->payload, packet->len}};
     if (packet->next != nullptr || datagram_received_send(socket->channel, &event) != OK) {
         dropped++;
     }

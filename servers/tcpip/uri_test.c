@@ -24,8 +24,10 @@ TEST("an address is kept as it lies in a packet") {
 }
 
 TEST("what is not exactly an address is refused") {
+    // clang-format off
     static const char *const wrong[] = {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.", ".1.2.3",
                                         "1.2.3.-4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/24", "1..3.4", "a.b.c.d"};
+    // clang-format on
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         uint32_t address;
         EXPECT_EQ(address_parse(bytes_from_string(wrong[i]), &address), ERR_INVALID_ARGUMENT);
@@ -57,10 +59,12 @@ TEST("a datagram socket may leave the port to the stack") {
 }
 
 TEST("what is not exactly a socket's URI is refused") {
+    // clang-format off
     static const char *const wrong[] = {"", ":", "::", "tcp", "tcp:", "tcp:host", "tcp::80", "tcp:host:", "tcp:host:x",
                                         "tcp:host:080", "tcp:host:65536", "tcp:host:80:", "TCP:host:80", "tcp:host:+80",
                                         "http:host:80", "tcp:-host:80", "tcp:host-:80", "tcp:a..b:80", "tcp:.a:80",
                                         "tcp:a b:80", "tcp:1.2.3:80", "tcp:1.2.3.400:80", "tcp:host.:80"};
+    // clang-format on
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         EXPECT_EQ(verdict(wrong[i]), ERR_INVALID_ARGUMENT);
     }

@@ -1,3 +1,3 @@
-// expect: echo: struct client is another interface's state
-#include <postbox.server.h>
+// expect: postbox: struct client is another interface's state
 #include <echo.server.h>
+#include <postbox.server.h>

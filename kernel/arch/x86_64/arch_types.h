@@ -25,11 +25,11 @@ struct arch_thread {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
     uint64_t rip, rflags;
-    uint64_t cs, ss;            // tell user from kernel isolation
-    uint64_t system_call;       // number of the call it is in
-    uint64_t resume_full;       // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
-    void *fpu_area;             // XSAVE area; nullptr until allocated
-    struct arch_cpu *fpu_cpu;   // whose registers hold (a copy of) its state, if that CPU's fpu_owner agrees
+    uint64_t cs, ss;          // tell user from kernel isolation
+    uint64_t system_call;     // number of the call it is in
+    uint64_t resume_full;     // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
+    void *fpu_area;           // XSAVE area; nullptr until allocated
+    struct arch_cpu *fpu_cpu; // whose registers hold (a copy of) its state, if that CPU's fpu_owner agrees
 };
 
 struct arch_vmspace {
@@ -39,21 +39,21 @@ struct arch_vmspace {
 // First member of struct cpu; GS points at it.
 struct arch_cpu {
     struct arch_cpu *self;
-    struct thread *current;     // mirrors what entry.S needs; struct thread begins with its struct arch_thread
+    struct thread *current; // mirrors what entry.S needs; struct thread begins with its struct arch_thread
     uint64_t kernel_stack_top;
-    uint64_t scratch;           // entry.S only
+    uint64_t scratch; // entry.S only
     struct thread *fpu_owner;
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
     volatile uint32_t tlb_flush_pending;
-    bool fpu_enabled;           // CR0.TS is clear
+    bool fpu_enabled; // CR0.TS is clear
 };
 
 struct arch_fault {
-    unsigned vector;     // exception number
+    unsigned vector; // exception number
     uint64_t error_code;
-    vaddr_t address;     // CR2 of a page fault
+    vaddr_t address; // CR2 of a page fault
     bool is_page_fault;
     const char *name; // "page fault", "division by zero"
 };

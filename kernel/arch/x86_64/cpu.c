@@ -73,7 +73,8 @@ static void set_gate(unsigned vector, const void *handler, unsigned stack) {
     enum : uint64_t { INTERRUPT_GATE = 0x8e00 };
     uint64_t address = (uint64_t) handler;
     gates[vector] = (struct gate) {
-        .low = (address & 0xffff) | (uint64_t) SELECTOR_KERNEL_CODE << 16 | (INTERRUPT_GATE | stack) << 32 | (address >> 16 & 0xffff) << 48,
+        .low = (address & 0xffff) | (uint64_t) SELECTOR_KERNEL_CODE << 16 | (INTERRUPT_GATE | stack) << 32 |
+               (address >> 16 & 0xffff) << 48,
         .high = address >> 32,
     };
 }
@@ -98,12 +99,13 @@ static void load_gates(void) {
 // --- Control registers ---
 
 static void set_protection(void) {
-    write_cr4(read_cr4() | CR4_FXSAVE | CR4_SIMD_FAULTS | (cpu_features.has_smep ? CR4_SMEP : 0) | (cpu_has_smap ? CR4_SMAP : 0) |
-              (cpu_features.has_umip ? CR4_UMIP : 0) | (cpu_features.has_xsave ? CR4_XSAVE : 0));
+    write_cr4(read_cr4() | CR4_FXSAVE | CR4_SIMD_FAULTS | (cpu_features.has_smep ? CR4_SMEP : 0) |
+              (cpu_has_smap ? CR4_SMAP : 0) | (cpu_features.has_umip ? CR4_UMIP : 0) |
+              (cpu_features.has_xsave ? CR4_XSAVE : 0));
 }
 
 static void set_system_call_entry(void) {
-    enum : uint64_t { CLEARED_FLAGS = 0x47700 }; // alignment check, nested task, direction, interrupts, single step
+    enum : uint64_t { CLEARED_FLAGS = 0x47700 };       // alignment check, nested task, direction, interrupts, single step
     uint64_t user_base = (SELECTOR_USER_DATA - 8) | 3; // sysret adds 8 for the stack and 16 for the code
     write_msr(MSR_STAR, user_base << 48 | (uint64_t) SELECTOR_KERNEL_CODE << 32);
     write_msr(MSR_LSTAR, (uint64_t) entry_syscall);

@@ -7,7 +7,13 @@
 #include <starina/process.h>
 
 enum { IOAPIC_MAX = 4 };
-enum : uint32_t { REGISTER_VERSION = 1, REGISTER_REDIRECTION = 0x10, REDIRECTION_ACTIVE_LOW = 1 << 13, REDIRECTION_LEVEL = 1 << 15, REDIRECTION_MASKED = 1 << 16 };
+enum : uint32_t {
+    REGISTER_VERSION = 1,
+    REGISTER_REDIRECTION = 0x10,
+    REDIRECTION_ACTIVE_LOW = 1 << 13,
+    REDIRECTION_LEVEL = 1 << 15,
+    REDIRECTION_MASKED = 1 << 16
+};
 
 static struct ioapic {
     volatile uint32_t *registers; // select at 0, window at 0x10; nullptr: not mapped yet

@@ -19,8 +19,8 @@ enum : unsigned { ROOT_DIRECT = 256, ROOT_SLOTS = 320, ROOT_IMAGE = 511 };
 
 struct arch_vmspace arch_kernel_space;
 
-static alignas(PAGE_SIZE) uint64_t kernel_root[ENTRY_COUNT], slots_table[ENTRY_COUNT], image_pdpt[ENTRY_COUNT], image_pd[ENTRY_COUNT],
-    image_table[2 * ENTRY_COUNT], device_pd[ENTRY_COUNT], device_table[ENTRY_COUNT];
+static alignas(PAGE_SIZE) uint64_t kernel_root[ENTRY_COUNT], slots_table[ENTRY_COUNT], image_pdpt[ENTRY_COUNT],
+    image_pd[ENTRY_COUNT], image_table[2 * ENTRY_COUNT], device_pd[ENTRY_COUNT], device_table[ENTRY_COUNT];
 
 // --- The kernel's own ---
 
@@ -138,7 +138,8 @@ static uint64_t entry_flags(uint32_t flags) {
            ((flags & ARCH_MAP_DEVICE) != 0 ? UNCACHED : 0) | ((flags & ARCH_MAP_EXECUTE) != 0 ? 0 : NO_EXECUTE);
 }
 
-status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags, struct account *account) {
+status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags,
+                  struct account *account) {
     uint64_t *entry = nullptr;
     for (size_t i = 0; i < count; i++) {
         vaddr_t at = address + i * PAGE_SIZE;

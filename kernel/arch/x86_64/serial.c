@@ -1,7 +1,15 @@
 // The console: the first serial port, a 16550.
 #include "x86_64.h"
 
-enum : uint16_t { PORT = 0x3f8, DATA = PORT, INTERRUPT_ENABLE = PORT + 1, FIFO_CONTROL = PORT + 2, LINE_CONTROL = PORT + 3, LINE_STATUS = PORT + 5, SCRATCH = PORT + 7 };
+enum : uint16_t {
+    PORT = 0x3f8,
+    DATA = PORT,
+    INTERRUPT_ENABLE = PORT + 1,
+    FIFO_CONTROL = PORT + 2,
+    LINE_CONTROL = PORT + 3,
+    LINE_STATUS = PORT + 5,
+    SCRATCH = PORT + 7
+};
 enum : uint8_t { FIFO_ENABLE_CLEAR = 7, EIGHT_BITS = 3, TRANSMITTER_EMPTY = 0x20 };
 enum : size_t { FIFO_SIZE = 16 };
 

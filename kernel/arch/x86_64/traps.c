@@ -26,12 +26,24 @@ static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
 enum : unsigned { VECTOR_NO_FPU = 7, VECTOR_FAULT_LAST = 31 };
 
 static const char *const fault_names[] = {
-    [0] = "division by zero",   [1] = "debug trap",          [3] = "breakpoint",
-    [4] = "overflow",           [5] = "bound range",         [6] = "illegal instruction",
-    [7] = "no memory for the FPU's registers", [8] = "double fault", [10] = "invalid task segment",
-    [11] = "segment not present", [12] = "stack segment fault", [13] = "general protection fault",
-    [14] = "page fault",        [16] = "FPU error",          [17] = "misaligned access",
-    [18] = "machine check",     [19] = "SIMD error",         [21] = "control protection fault",
+    [0] = "division by zero",
+    [1] = "debug trap",
+    [3] = "breakpoint",
+    [4] = "overflow",
+    [5] = "bound range",
+    [6] = "illegal instruction",
+    [7] = "no memory for the FPU's registers",
+    [8] = "double fault",
+    [10] = "invalid task segment",
+    [11] = "segment not present",
+    [12] = "stack segment fault",
+    [13] = "general protection fault",
+    [14] = "page fault",
+    [16] = "FPU error",
+    [17] = "misaligned access",
+    [18] = "machine check",
+    [19] = "SIMD error",
+    [21] = "control protection fault",
 };
 
 static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
@@ -87,7 +99,8 @@ static vaddr_t own_fault_frame; // where the backtrace of the kernel's own fault
 
 // --- Threads ---
 
-void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0, uint64_t argument1) {
+void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0,
+                      uint64_t argument1) {
     *thread = (struct arch_thread) {
         .rip = entry,
         .rsp = stack_top - sizeof(uint64_t), // as after a call: functions expect it so

@@ -25,7 +25,12 @@ void *map_registers(paddr_t base, size_t size); // a device that the kernel itse
 void acpi_init(paddr_t rsdp); // fills in machine_info and tells ioapic.c; 0: there are no tables
 
 // lapic.c
-enum : uint32_t { LAPIC_ICR_FIXED = 0x4000, LAPIC_ICR_NMI_OTHERS = 0xc4400, LAPIC_ICR_INIT_OTHERS = 0xc4500, LAPIC_ICR_START_OTHERS = 0xc4600 };
+enum : uint32_t {
+    LAPIC_ICR_FIXED = 0x4000,
+    LAPIC_ICR_NMI_OTHERS = 0xc4400,
+    LAPIC_ICR_INIT_OTHERS = 0xc4500,
+    LAPIC_ICR_START_OTHERS = 0xc4600
+};
 void lapic_init_boot(void);
 void lapic_init(void); // this CPU's
 void lapic_send(uint32_t apic_id, uint32_t command);
@@ -41,8 +46,8 @@ void ioapic_add(paddr_t base, uint32_t first_line);
 void clock_init(void);
 
 // fpu.c
-void fpu_init(void);                   // this CPU's
-bool fpu_use(struct thread *thread);   // it executed its first such instruction since it came here. False: no memory
+void fpu_init(void);                    // this CPU's
+bool fpu_use(struct thread *thread);    // it executed its first such instruction since it came here. False: no memory
 void fpu_resume(struct thread *thread); // before it goes on
 
 // serial.c

@@ -13,12 +13,12 @@ void fake_kernel_reset(void);
 
 // Ends of channels that tests hold are named by the same handles as the component's.
 void fake_channel_pair(channel_t *component_end, channel_t *test_end);
-void fake_channel_limit(channel_t test_end, size_t messages); // so many fit into the queue towards this end
+void fake_channel_limit(channel_t test_end, size_t messages);       // so many fit into the queue towards this end
 void fake_send(channel_t test_end, const struct message *message);  // from the test; the queue must have room
 bool fake_receive(channel_t test_end, struct message *out_message); // to the test: false if nothing came
 void fake_close(channel_t test_end);
 bool fake_has_peer(channel_t test_end); // false: the component closed its end
-channel_t fake_bootstrap(void); // the supervisor's end
+channel_t fake_bootstrap(void);         // the supervisor's end
 
 // Delivers events to the component until there are none. The clock stands still meanwhile.
 void fake_run(void);
@@ -28,5 +28,5 @@ bool fake_is_open(handle_t handle);
 size_t fake_open_handles(void);
 uint8_t *fake_folio_memory(folio_t folio);
 size_t fake_mappings(void);
-size_t fake_timer_sets(void); // calls of timer_set so far
+size_t fake_timer_sets(void);        // calls of timer_set so far
 bool fake_exited(int64_t *out_code); // the component called process_exit, which ended fake_run

@@ -29,8 +29,8 @@ bool fake_virtqueue_next(struct fake_virtqueue *fake, struct fake_chain *out_cha
     *out_chain = (struct fake_chain) {.id = at};
     for (;;) {
         const struct virtqueue_descriptor *descriptor = &queue->descriptors[at];
-        out_chain->segments[out_chain->count++] = (struct virtqueue_segment) {
-            descriptor->address, descriptor->length, (descriptor->flags & DESCRIPTOR_WRITE) != 0};
+        out_chain->segments[out_chain->count++] =
+            (struct virtqueue_segment) {descriptor->address, descriptor->length, (descriptor->flags & DESCRIPTOR_WRITE) != 0};
         if ((descriptor->flags & DESCRIPTOR_NEXT) == 0) {
             return true;
         }

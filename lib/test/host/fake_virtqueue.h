@@ -21,6 +21,6 @@ void fake_virtqueue_begin(struct fake_virtqueue *fake, struct virtqueue *queue, 
                           bool has_event_index);
 
 bool fake_virtqueue_next(struct fake_virtqueue *fake, struct fake_chain *out_chain); // false: nothing is available
-void fake_virtqueue_use(struct fake_virtqueue *fake, uint32_t id, uint32_t length);   // written and shown
-void fake_virtqueue_claim(struct fake_virtqueue *fake, uint16_t used_index);          // just the index
+void fake_virtqueue_use(struct fake_virtqueue *fake, uint32_t id, uint32_t length);  // written and shown
+void fake_virtqueue_claim(struct fake_virtqueue *fake, uint16_t used_index);         // just the index
 uint16_t fake_virtqueue_used_event(const struct fake_virtqueue *fake);

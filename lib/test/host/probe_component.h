@@ -27,9 +27,9 @@ void probe_writable(struct client *client);
 status_t probe_serve_channel(channel_t channel, struct client *client, void (*on_closed)(struct client *),
                              void (*on_writable)(struct client *));
 
-void set_up(void);                       // a component that has not got anything yet
-channel_t set_up_with_client(void);      // started, with one client: the client's end
-channel_t set_up_with_service(void);     // started, with the service "probe": the server's end
+void set_up(void);                   // a component that has not got anything yet
+channel_t set_up_with_client(void);  // started, with one client: the client's end
+channel_t set_up_with_service(void); // started, with the service "probe": the server's end
 void give_start(void);
 channel_t give_client(void);
 channel_t give_service(void);

@@ -65,7 +65,7 @@ uint16_t resolve_server_port(void);
 #define TCP_OOSEQ_MAX_PBUFS 16
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_LISTEN_BACKLOG 1
-#define SO_REUSE 1 // a server that was restarted listens again while old connections end
+#define SO_REUSE 1             // a server that was restarted listens again while old connections end
 #define LWIP_TCP_RTO_TIME 1000 // RFC 6298 §2.1
 #define TCP_MAXRTX 8
 #define TCP_SYNMAXRTX 4

@@ -17,9 +17,9 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 
 // --- Frames ---
 
-void peer_give(const uint8_t *frame, size_t size);     // to the component; it runs
-bool peer_take(uint8_t *out_frame, size_t *out_size);  // from it. ARP requests for the remote host are answered first
-size_t peer_buffers_away(void);                        // receive buffers that the component has
+void peer_give(const uint8_t *frame, size_t size);    // to the component; it runs
+bool peer_take(uint8_t *out_frame, size_t *out_size); // from it. ARP requests for the remote host are answered first
+size_t peer_buffers_away(void);                       // receive buffers that the component has
 
 // Fills in the headers' lengths and checksums and gives the frame.
 void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size);
