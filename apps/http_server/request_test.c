@@ -1,0 +1,205 @@
+// test-with: apps/http_server/request.c apps/http_server/conditions.c apps/http_server/date.c
+// Heads, bodies and conditions, as bytes.
+#include "conditions.h"
+
+#include <test/test.h>
+
+static struct request request;
+
+static unsigned parse(const char *head) {
+    request_parse(&request, bytes_from_string(head));
+    return request.status;
+}
+
+static unsigned parse_with(const char *fields) {
+    static char head[512]; // the request points into it
+    snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: t\r\n%s\r\n", fields);
+    return parse(head);
+}
+
+static bool is(bytes_t bytes, const char *text) {
+    return bytes_equal(bytes, bytes_from_string(text));
+}
+
+// --- Heads ---
+
+TEST("a head ends with its empty line, wherever the bytes are cut") {
+    bytes_t head = BYTES("GET / HTTP/1.1\r\nHost: t\r\n\r\nGET");
+    unsigned status;
+    for (size_t length = 0; length <= head.len; length++) {
+        size_t end = request_find_end((bytes_t) {head.ptr, length}, &status);
+        EXPECT_EQ(end, length >= head.len - 3 ? head.len - 3 : 0);
+        EXPECT_EQ(status, 0);
+    }
+}
+
+TEST("bare line ends and NULs are refused before the head is complete") {
+    static const bytes_t wrong[] = {BYTES("GET / HTTP/1.1\n"), BYTES("GET / HTTP/1.1\rHost"), BYTES("G\0")};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        unsigned status;
+        EXPECT_EQ(request_find_end(wrong[i], &status), 0);
+        EXPECT_EQ(status, 400);
+    }
+}
+
+TEST("an endless line and an endless head are refused as soon as they are too long") {
+    static uint8_t line[HEAD_MAX], head[HEAD_MAX];
+    unsigned status;
+    __builtin_memset(line, 'a', sizeof(line));
+    EXPECT_EQ(request_find_end((bytes_t) {line, TARGET_MAX + 40}, &status), 0);
+    EXPECT_EQ(status, 414);
+    for (size_t i = 0; i + 8 <= sizeof(head); i += 8) {
+        __builtin_memcpy(head + i, "a: bcd\r\n", 8);
+    }
+    EXPECT_EQ(request_find_end((bytes_t) {head, sizeof(head)}, &status), 0);
+    EXPECT_EQ(status, 431);
+}
+
+TEST("a request's parts are found") {
+    EXPECT_EQ(parse_with("If-None-Match: \"a\" \r\nRANGE: bytes=1-2\r\n"), 0);
+    EXPECT(request.method == METHOD_GET && request.keeps_alive && !request.has_body);
+    EXPECT(is(request.target, "/") && is(request.host, "t"));
+    EXPECT(is(request.if_none_match, "\"a\"") && is(request.range, "bytes=1-2"));
+}
+
+TEST("what two servers could understand differently is refused") {
+    static const struct {
+        const char *fields;
+        unsigned status;
+    } cases[] = {
+        {"Host: u\r\n", 400},
+        {"Content-Length: 1\r\nContent-Length: 2\r\n", 400},
+        {"Content-Length: 1, 1\r\n", 400},
+        {"Content-Length: +1\r\n", 400},
+        {"Content-Length: -1\r\n", 400},
+        {"Content-Length: 0x1\r\n", 400},
+        {"Content-Length: 99999999999999999999\r\n", 400},
+        {"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400},
+        {"Transfer-Encoding: gzip\r\n", 501},
+        {"Content-Length : 1\r\n", 400},
+        {" folded: line\r\n", 400},
+        {"no colon\r\n", 400},
+        {": no name\r\n", 400},
+        {"Content-Length: 65537\r\n", 413},
+        {"Expect: something\r\n", 417},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        EXPECT_EQ(parse_with(cases[i].fields), cases[i].status);
+    }
+}
+
+TEST("request lines are taken exactly") {
+    static const struct {
+        const char *head;
+        unsigned status;
+    } cases[] = {
+        {"GET / HTTP/1.0\r\n\r\n", 0},    {"GET / HTTP/1.1\r\n\r\n", 400}, // no host
+        {"GET  / HTTP/1.0\r\n\r\n", 400}, {"GET /  HTTP/1.0\r\n\r\n", 400}, {"GET / a HTTP/1.0\r\n\r\n", 400},
+        {"GET /\r\n\r\n", 400},           {"GET / HTTP/2.0\r\n\r\n", 505},  {"GET / HTTP/11\r\n\r\n", 400},
+        {"GET / http/1.0\r\n\r\n", 400},  {"BREW / HTTP/1.0\r\n\r\n", 501}, {"G@T / HTTP/1.0\r\n\r\n", 400},
+        {"/ HTTP/1.0\r\n\r\n", 400},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        EXPECT_EQ(parse(cases[i].head), cases[i].status);
+    }
+}
+
+TEST("a chunked body ends where it ends, in whatever pieces it comes") {
+    bytes_t body = BYTES("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\nGET");
+    for (size_t piece = 1; piece <= body.len; piece++) {
+        EXPECT_EQ(parse_with("Transfer-Encoding: chunked\r\n"), 0);
+        EXPECT(request.has_body && !request.is_complete);
+        size_t used = 0;
+        while (used < body.len && !request.is_complete) {
+            size_t length = body.len - used < piece ? body.len - used : piece;
+            used += request_take_body(&request, (bytes_t) {body.ptr + used, length});
+        }
+        EXPECT(request.is_complete && request.status == 0 && request.body_size == 5 && used == body.len - 3);
+    }
+}
+
+TEST("bad chunks are refused") {
+    static const char *const wrong[] = {"x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "1\r\nab\r\n", "3\r\nab\r\n0\r\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        EXPECT_EQ(parse_with("Transfer-Encoding: chunked\r\n"), 0);
+        (void) request_take_body(&request, bytes_from_string(wrong[i]));
+        EXPECT_EQ(request.status, 400);
+    }
+}
+
+TEST("mutated heads are never read past their end") {
+    static const char head[] =
+        "POST /a%20b?c HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nIf-Range: \"x\"\r\nExpect: 100-continue\r\n\r\n";
+    uint32_t random = 1;
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t length = sizeof(head) - 1;
+        uint8_t *copy = __builtin_malloc(length); // the sanitizer watches its end
+        __builtin_memcpy(copy, head, length);
+        for (unsigned i = 0; i < 3; i++) {
+            random = random * 1664525 + 1013904223;
+            copy[(random >> 8) % length] = (uint8_t) (random >> 24);
+        }
+        unsigned status;
+        size_t end = request_find_end((bytes_t) {copy, length}, &status);
+        if (status == 0 && end > 0) {
+            request_parse(&request, (bytes_t) {copy, end});
+            EXPECT(request.status != 0 || request.is_head_complete);
+        }
+        __builtin_free(copy);
+    }
+}
+
+// --- Conditions and ranges ---
+
+static unsigned conditions(const char *fields) {
+    struct validators validators = validators_of(0xabc, 784111777);
+    (void) parse_with(fields);
+    return conditions_status(&request, &validators);
+}
+
+TEST("conditions are decided by the entity tag before the date") {
+    static const char tag[] = "\"0000000000000abc\"";
+    char fields[128];
+    EXPECT_EQ(conditions(""), 0);
+    snprintf(fields, sizeof(fields), "If-None-Match: \"x\", W/%s\r\n", tag);
+    EXPECT_EQ(conditions(fields), 304);
+    EXPECT_EQ(conditions("If-None-Match: \"x\"\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), 0);
+    EXPECT_EQ(conditions("If-None-Match: *\r\n"), 304);
+    EXPECT_EQ(conditions("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), 304);
+    EXPECT_EQ(conditions("If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT\r\n"), 0);
+    EXPECT_EQ(conditions("If-Modified-Since: yesterday\r\n"), 0);
+    EXPECT_EQ(conditions("If-Match: \"x\"\r\n"), 412);
+    EXPECT_EQ(conditions("If-Match: *\r\n"), 0);
+    snprintf(fields, sizeof(fields), "If-Match: W/%s\r\n", tag);
+    EXPECT_EQ(conditions(fields), 412); // weak tags do not count here
+    EXPECT_EQ(conditions("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT\r\n"), 412);
+    EXPECT_EQ(conditions("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), 0);
+}
+
+TEST("ranges are cut to what is there") {
+    static const struct {
+        const char *range;
+        uint64_t size;
+        unsigned status;
+        uint64_t first, length;
+    } cases[] = {
+        {"bytes=0-0", 100, 206, 0, 1},     {"bytes=10-19", 100, 206, 10, 10},
+        {"bytes=90-", 100, 206, 90, 10},   {"bytes=90-1000", 100, 206, 90, 10},
+        {"bytes=-10", 100, 206, 90, 10},   {"bytes=-1000", 100, 206, 0, 100},
+        {"bytes=100-", 100, 416, 0, 100},  {"bytes=-0", 100, 416, 0, 100},
+        {"bytes=0-", 0, 416, 0, 0},        {"bytes=18446744073709551615-", 100, 416, 0, 100},
+        {"bytes=20-10", 100, 200, 0, 100}, {"bytes=0-1,3-4", 100, 200, 0, 100},
+        {"bytes=a-b", 100, 200, 0, 100},   {"bytes=-", 100, 200, 0, 100},
+        {"bytes=", 100, 200, 0, 100},      {"bytes=99999999999999999999-", 100, 200, 0, 100},
+        {"lines=1-2", 100, 200, 0, 100},
+    };
+    struct validators validators = validators_of(1, 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char fields[64];
+        uint64_t first, length;
+        snprintf(fields, sizeof(fields), "Range: %s\r\n", cases[i].range);
+        (void) parse_with(fields);
+        EXPECT_EQ(conditions_range(&request, &validators, cases[i].size, &first, &length), cases[i].status);
+        EXPECT(first == cases[i].first && length == cases[i].length);
+    }
+}
