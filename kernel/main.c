@@ -127,6 +127,14 @@ static void start_init(void) {
     object_release(&process->object); // it keeps itself
 }
 
+// --- The compiler's stack protector ---
+
+uintptr_t __stack_chk_guard; // random, but for a zero byte that stops string copies
+
+[[noreturn]] void __stack_chk_fail(void) {
+    panic("kernel stack overrun");
+}
+
 // --- CPUs ---
 
 static void bring_online(void) {
@@ -140,6 +148,7 @@ static void bring_online(void) {
     page_init();
     arch_init();
     random_init();
+    __stack_chk_guard = random_next() & ~0xffull;
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         scheduler_init_cpu(&cpus[i]);
     }

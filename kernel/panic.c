@@ -63,11 +63,3 @@ static void print_backtrace(const struct thread *thread) {
     }
     scheduler_leave_kernel();
 }
-
-// --- The compiler's stack protector ---
-
-uintptr_t __stack_chk_guard = 0x00af4b1d9c37e652; // a zero byte stops string copies
-
-[[noreturn]] void __stack_chk_fail(void) {
-    panic("kernel stack overrun");
-}

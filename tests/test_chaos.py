@@ -12,6 +12,7 @@ ACTS = {
     "divide": r"chaos: fault: division by zero",
     "illegal": r"chaos: fault: illegal instruction",
     "recurse": r"chaos: fault: page fault at 0x",
+    "big_frame": r"chaos: fault: page fault at 0x",
     "wild_write": r"chaos: fault: page fault at 0xffffffff80",
     "allocate": r"chaos: .* then ERR_NO_MEMORY",
     "handles": r"chaos: .* then ERR_NO_HANDLES",

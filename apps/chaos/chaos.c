@@ -17,7 +17,7 @@ static const struct {
     {BYTES("allocate"), act_allocate},   {BYTES("handles"), act_handles},
     {BYTES("flood"), act_flood},         {BYTES("garbage"), act_garbage},
     {BYTES("syscalls"), act_syscalls},   {BYTES("exit"), act_exit},
-    {BYTES("kill"), act_kill},
+    {BYTES("big_frame"), act_big_frame}, {BYTES("kill"), act_kill},
 };
 
 static struct timer timer;

@@ -12,6 +12,7 @@ int act_divide(void);
 int act_illegal(void);
 int act_loop(void);
 int act_recurse(void);
+int act_big_frame(void);
 
 // hoarding.c: stopped by a limit
 int act_allocate(void);

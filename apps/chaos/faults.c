@@ -1,7 +1,7 @@
 // Faults of the CPU and of the stack, and a loop without an end. In assembly where C would leave the compiler a choice.
 #include "chaos.h"
 
-enum { FRAME_SIZE = 256 };
+enum { FRAME_SIZE = 256, BIG_FRAME_SIZE = 1 << 20 };   // the latter is more than the stack
 enum : uint64_t { WILD_ADDRESS = 0xffffffff80100000 }; // the kernel's image
 
 [[gnu::noinline]] int act_null_read(void) {
@@ -41,6 +41,12 @@ enum : uint64_t { WILD_ADDRESS = 0xffffffff80100000 }; // the kernel's image
     }
     int deeper = recurse(depth + 1);
     return deeper + frame[0]; // so that it is no jump
+}
+
+[[gnu::noinline]] int act_big_frame(void) {
+    uint8_t frame[BIG_FRAME_SIZE];
+    __asm__ volatile("movb $1, (%0)" : : "r"(frame) : "memory");
+    return frame[0];
 }
 
 int act_recurse(void) {

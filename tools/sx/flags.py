@@ -16,6 +16,7 @@ CODE = [
     "-g",
     "-fno-omit-frame-pointer",
     "-fvisibility=hidden",
+    *("-Xclang", "-fstack-clash-protection"),  # no frame reaches past the guard page; clang offers it for hosted targets only
     "-fstack-protector-strong",
     "-mstack-protector-guard=global",
     "-ffunction-sections",
@@ -23,7 +24,7 @@ CODE = [
 ]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 COMPONENT = ["-fPIE"]
-KERNEL = ["-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only"]
+KERNEL = ["-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only", "-Wframe-larger-than=1024"]
 DEBUG = ["-fsanitize=undefined", "-fsanitize-trap=all"]
 FOREIGN = ["-w"]
 
