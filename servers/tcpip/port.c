@@ -1,4 +1,6 @@
-// What lwIP calls of its surroundings: random numbers, the time, and the end when it finds itself inconsistent.
+// What lwIP calls of its surroundings: random numbers, the time, a say in which segments it sees, and the end when it
+// finds itself inconsistent.
+#include <lwip/ip4.h>
 #include <lwip/opt.h>
 #include <lwip/priv/tcp_priv.h>
 
@@ -48,4 +50,40 @@ int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
         }
     }
     return ERR_OK;
+}
+
+// The header of a SYN that begins a connection; nullptr: the packet is something else. Nothing of it was checked yet.
+static const struct tcp_hdr *syn_header(const struct pbuf *packet) {
+    const struct ip_hdr *ip = packet->payload;
+    if (packet->len < IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK)) != 0) {
+        return nullptr;
+    }
+    size_t offset = IPH_HL_BYTES(ip);
+    if (offset < IP_HLEN || packet->len < offset + TCP_HLEN) {
+        return nullptr;
+    }
+    const struct tcp_hdr *tcp = (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
+    return (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN ? tcp : nullptr;
+}
+
+static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    return pcb->remote_port == lwip_ntohs(tcp->src) && pcb->local_port == lwip_ntohs(tcp->dest) &&
+           pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
+}
+
+// Called with each IPv4 packet. A SYN behind all that an old connection has received begins a new one between the same
+// ports, and the old one need wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is
+// over, and keep out a remote host that uses the port again.
+int port_recycle(const struct pbuf *packet) {
+    const struct ip_hdr *ip = packet->payload;
+    const struct tcp_hdr *tcp = syn_header(packet);
+    for (struct tcp_pcb *pcb = tcp != nullptr ? tcp_tw_pcbs : nullptr; pcb != nullptr; pcb = pcb->next) {
+        if (is_between(pcb, ip, tcp)) {
+            if (TCP_SEQ_GT(lwip_ntohl(tcp->seqno), pcb->rcv_nxt)) {
+                tcp_abandon(pcb, 0);
+            }
+            break;
+        }
+    }
+    return 0; // lwIP goes on with the packet
 }

@@ -247,6 +247,27 @@ TEST("finish ends our side after the last byte, and the connection closes when b
     EXPECT(remote_receive(&remote, &segment) && segment.flags == ACK && segment.acknowledged == remote.sequence);
 }
 
+TEST("a remote host that uses its port again connects at once; an old SYN that arrives late does not") {
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    finish(stream);
+    EXPECT(remote_receive(&remote, &segment) && (segment.flags & FIN) != 0);
+    remote.expected++;
+    remote_send(&remote, ACK | FIN, nullptr, 0);
+    EXPECT(remote_receive(&remote, &segment) && segment.flags == ACK);
+    fake_close(stream);
+    fake_run();
+    struct remote late = remote;
+    late.sequence -= 2;
+    remote_send(&late, SYN, nullptr, 0);
+    EXPECT(remote_receive(&late, &segment) && segment.flags == ACK && segment.acknowledged == remote.sequence);
+    remote.sequence += 100000;
+    remote_send(&remote, SYN, nullptr, 0);
+    EXPECT(remote_receive(&remote, &segment) && segment.flags == (SYN | ACK) && segment.acknowledged == remote.sequence);
+}
+
 TEST("a folio goes out to the end after its client has finished and left") {
     struct remote remote;
     channel_t stream;
