@@ -71,7 +71,7 @@ static void queue_free(struct channel *channel) {
     if (channel->queue == nullptr) {
         return;
     }
-    // Releasing a handle may destroy another channel, but never this one: its own handle is not in its own queue.
+    // Releasing a handle may destroy another channel, but not this one: whoever calls keeps it.
     while (!queue_is_empty(channel)) {
         struct queued_message header;
         queue_read_header(channel, &header);
@@ -136,7 +136,7 @@ status_t sys_channel_create(struct thread *thread, uint32_t capacity, uint64_t *
     return OK;
 }
 
-static void end_call(struct channel *channel, status_t status) {
+void channel_end_call(struct channel *channel, status_t status) {
     struct thread *caller = channel->caller;
     if (caller == nullptr) {
         return;
@@ -150,7 +150,7 @@ static void peer_closed(struct channel *channel) {
     channel->is_writable_again |= channel->peer->needed != 0; // it waited for room: it shall try again, and see
     channel->peer = nullptr;
     channel->needed = 0;
-    end_call(channel, ERR_CLOSED);
+    channel_end_call(channel, ERR_CLOSED);
     watch_signal(&channel->watch);
 }
 
@@ -158,18 +158,20 @@ void channel_shut(struct channel *channel) {
     list_remove(&channel->creator_node);
     channel->creator = nullptr;
     struct channel *peer = channel->peer;
+    object_retain(&channel->object); // what lies in its queue may hold the last handle of it
     if (peer != nullptr) {
         peer_closed(peer);
         peer_closed(channel);
     }
     queue_free(channel);
     watch_signal(&channel->watch);
+    object_release(&channel->object);
 }
 
 void channel_destroy(struct object *object) {
     struct channel *channel = (struct channel *) object;
     watch_end(&channel->watch);
-    end_call(channel, ERR_CLOSED);
+    channel_end_call(channel, ERR_CLOSED);
     if (channel->peer != nullptr) {
         peer_closed(channel->peer);
         channel->peer = nullptr;
@@ -225,6 +227,7 @@ static status_t decode(struct thread *thread, struct channel *channel, struct ou
 static void take_handles(struct process *process, struct outgoing *out) {
     for (uint16_t i = 0; i < out->header.handle_count; i++) {
         out->header.handles[i] = handle_remove(&process->handles, out->entries[i]);
+        watch_end_moved(out->header.handles[i].object);
     }
 }
 
@@ -261,9 +264,11 @@ static bool deliver_to_caller(struct channel *peer, const struct outgoing *out) 
         return false;
     }
     struct message *reply = &caller->buffer->reply;
+    object_retain(&peer->object); // a handle that does not arrive may hold the last reference to it
     bool all_arrived = give_header(caller, &out->header, &reply->header);
     memcpy(reply->data, out->data, out->header.length);
-    end_call(peer, all_arrived ? OK : ERR_NO_HANDLES);
+    channel_end_call(peer, all_arrived ? OK : ERR_NO_HANDLES);
+    object_release(&peer->object);
     return true;
 }
 
@@ -325,12 +330,6 @@ status_t sys_channel_send(struct thread *thread, handle_t handle) {
 }
 
 status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadline) {
-    if (thread->call_channel != nullptr) {
-        // Executed again: the reply would have ended the wait, so it was the deadline.
-        thread->call_channel->caller = nullptr;
-        thread->call_channel = nullptr;
-        return ERR_TIMED_OUT;
-    }
     struct channel *channel;
     TRY(find_channel(thread, handle, &channel));
     if (channel->caller != nullptr) {

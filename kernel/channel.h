@@ -33,4 +33,5 @@ struct channel {
 void channel_destroy(struct object *object);
 void channel_shut(struct channel *channel); // its creator died: both ends see the peer closed
 bool channel_collect(struct channel *channel, struct thread *thread);
+void channel_end_call(struct channel *channel, status_t status); // of the thread that waits for a reply, if one does
 bool channel_has_news(const struct channel *channel);

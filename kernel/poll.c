@@ -73,6 +73,14 @@ static struct watch *watch_of(struct object *object) {
     }
 }
 
+// Of a process there may be further handles, so its watch stays.
+void watch_end_moved(struct object *object) {
+    struct watch *watch = object->type != OBJECT_PROCESS ? watch_of(object) : nullptr;
+    if (watch != nullptr) {
+        watch_end(watch);
+    }
+}
+
 // Moves the object's next piece of news into the thread's buffer. False: it has none.
 static bool collect(struct object *object, struct thread *thread) {
     switch (object->type) {

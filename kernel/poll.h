@@ -26,7 +26,8 @@ struct poll {
 };
 
 void watch_init(struct watch *watch, struct object *source);
-void watch_end(struct watch *watch);    // its object goes away
-void watch_signal(struct watch *watch); // its object has something to tell
+void watch_end(struct watch *watch);         // its object goes away
+void watch_end_moved(struct object *object); // its handle goes to somebody else, who alone hears of it from now on
+void watch_signal(struct watch *watch);      // its object has something to tell
 
 void poll_destroy(struct object *object);

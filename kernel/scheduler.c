@@ -98,8 +98,15 @@ void scheduler_make_ready(struct thread *thread) {
 
 // --- Waiting ---
 
+// A call ends with its deadline, before a reply or the channel's end can find a caller that no longer waits. A poll is
+// asked once more.
 static void wait_timed_out(struct timeout *timeout) {
-    thread_wake(LIST_CONTAINER(timeout, struct thread, timeout));
+    struct thread *thread = LIST_CONTAINER(timeout, struct thread, timeout);
+    if (thread->call_channel != nullptr) {
+        channel_end_call(thread->call_channel, ERR_TIMED_OUT);
+    } else {
+        thread_wake(thread);
+    }
 }
 
 void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline) {
@@ -111,6 +118,9 @@ void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline) 
 }
 
 static void end_wait(struct thread *thread) {
+    if (thread->state != THREAD_BLOCKED) {
+        panic("thread %u is woken but does not wait", thread->id);
+    }
     list_remove(&thread->wait_node);
     timeout_stop(&thread->timeout);
     thread->used_up_slice = false;
@@ -130,10 +140,9 @@ void thread_finish_wait(struct thread *thread, status_t status) {
 
 // --- Switching ---
 
-// A thread that is ready on another CPU for longer than on its own: taken over by an idle CPU.
-static struct thread *steal(struct cpu *cpu) {
+// A thread that waits on another CPU although it is more important than all that waits here.
+static struct thread *steal_above(struct cpu *cpu, int level) {
     struct cpu *victim = nullptr;
-    int level = LEVEL_IDLE;
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         if (&cpus[i] != cpu && highest_ready_level(&cpus[i]) > level) {
             victim = &cpus[i];
@@ -163,10 +172,11 @@ static struct thread *take_starved(struct cpu *cpu, int level, nsec_t now) {
 
 static struct thread *take_next(struct cpu *cpu, nsec_t now) {
     int level = highest_ready_level(cpu);
-    if (level == LEVEL_IDLE) {
-        return steal(cpu);
+    struct thread *thread = steal_above(cpu, level);
+    if (thread != nullptr || level == LEVEL_IDLE) {
+        return thread;
     }
-    struct thread *thread = take_starved(cpu, level, now);
+    thread = take_starved(cpu, level, now);
     if (thread == nullptr) {
         thread = LIST_CONTAINER(cpu->ready[level].next, struct thread, ready_node);
         scheduler_remove(thread);

@@ -173,6 +173,58 @@ TEST("a call that nobody answers ends at its deadline") {
     pair_close(&pair);
 }
 
+static channel_t called;
+static _Atomic status_t call_status;
+static _Atomic unsigned calls_ended;
+
+[[noreturn]] static void call_briefly(uint64_t argument, struct thread_buffer *buffer) {
+    (void) argument;
+    uint64_t now = 0;
+    buffer->out.header = (struct message_header) {.kind = KIND_SEND & ~MESSAGE_CLASS_MASK};
+    call_status = clock_now(&now) == OK ? channel_call(called, now + NSEC_PER_MSEC / 2) : ERR_STATE;
+    calls_ended++;
+    thread_exit();
+}
+
+// The caller can't run at its deadline where this thread has the CPU: the reply then finds a call that is over.
+static status_t reply_late(poll_t poll, struct pair *pair) {
+    TRY(wait_for(poll, EVENT_MESSAGE, 7));
+    uint32_t transaction = thread_buffer->in.header.transaction;
+    uint64_t now = clock_ns(), until = now + 2 * NSEC_PER_MSEC;
+    while (now < until) {
+        now = clock_ns();
+    }
+    struct message *out = message_out();
+    wire_write(out, (KIND_SEND & ~MESSAGE_CLASS_MASK) | MESSAGE_REPLY);
+    out->header.transaction = transaction;
+    return channel_send(pair->b);
+}
+
+TEST("a call that timed out is over once, whether a reply or the channel's end comes late") {
+    for (unsigned round = 0; round < 20; round++) {
+        struct pair pair;
+        poll_t poll;
+        thread_t thread;
+        EXPECT_EQ(watched_pair(&pair, &poll), OK);
+        called = pair.a;
+        calls_ended = 0;
+        EXPECT_EQ(thread_create((uint64_t) call_briefly, 4 * PAGE_SIZE, 0, &thread), OK);
+        EXPECT_EQ(reply_late(poll, &pair), OK);
+        if (round % 2 == 1) {
+            pair_close(&pair);
+        }
+        uint64_t until = clock_ns() + NSEC_PER_SEC;
+        while (calls_ended == 0 && clock_ns() < until) {
+            EXPECT_EQ(poll_wait(poll, clock_ns() + NSEC_PER_MSEC), ERR_TIMED_OUT);
+        }
+        EXPECT_EQ(calls_ended, 1);
+        EXPECT(call_status == ERR_TIMED_OUT || call_status == OK); // the host may have held the timer back
+        EXPECT_EQ(handle_close(thread.handle), OK);
+        (void) handle_close(poll.handle);
+        pair_close(&pair);
+    }
+}
+
 TEST("objects in a poll take turns") {
     struct pair first, second;
     poll_t poll;
