@@ -155,6 +155,7 @@ void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct ac
 // Direct map of all RAM: the kernel's own view of a physical page (writable, never executable).
 static inline void *physical_to_kernel(paddr_t physical);      // in arch_types.h
 static inline paddr_t kernel_to_physical(const void *pointer); // direct-map pointers only (in arch_types.h)
+bool arch_is_ram(paddr_t base, uint64_t size);                 // does the range touch RAM, or addresses between?
 paddr_t arch_image_to_physical(const void *pointer);           // pointers into the kernel's image (archive_start…)
 
 // --- Interrupts ---

@@ -2,8 +2,10 @@
 #include "folio.h"
 
 #include "heap.h"
+#include "list.h"
 #include "memory.h"
 #include "page.h"
+#include "process.h"
 #include "syscall.h"
 
 static uint64_t round_to_pages(uint64_t size) {
@@ -138,7 +140,8 @@ void folio_write(struct folio *folio, uint64_t offset, const void *from, size_t 
 
 // --- System calls ---
 
-enum : uint32_t { FOLIO_RIGHTS = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_TRANSFER | RIGHT_DUPLICATE };
+// What can be written can't be executed, through no second mapping either.
+enum : uint32_t { FOLIO_RIGHTS = RIGHT_READ | RIGHT_WRITE | RIGHT_TRANSFER | RIGHT_DUPLICATE };
 
 status_t sys_folio_create(struct thread *thread, uint64_t size, uint32_t flags, uint64_t *out_folio) {
     if (size == 0 || (flags & ~FOLIO_CONTIGUOUS) != 0) {
@@ -156,12 +159,12 @@ status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint6
     TRY(handle_get(&thread->process->handles, resource, OBJECT_RESOURCE, 0, &object));
     bool is_aligned = (address | size) % PAGE_SIZE == 0;
     bool is_physical = size != 0 && address < ARCH_PHYSICAL_END && size <= ARCH_PHYSICAL_END - address;
-    if (!is_aligned || !is_physical || page_is_ram(address, size)) {
+    if (!is_aligned || !is_physical || arch_is_ram(address, size)) {
         return ERR_INVALID_ARGUMENT;
     }
     struct folio *folio;
     TRY(folio_create_of_range(thread->process->account, FOLIO_DEVICE, address, size, &folio));
-    return process_add_handle(thread->process, &folio->object, FOLIO_RIGHTS & ~RIGHT_EXECUTE, out_folio);
+    return process_add_handle(thread->process, &folio->object, FOLIO_RIGHTS, out_folio);
 }
 
 status_t sys_folio_info(struct thread *thread, handle_t handle, uint64_t *out_size) {
@@ -171,13 +174,52 @@ status_t sys_folio_info(struct thread *thread, handle_t handle, uint64_t *out_si
     return OK;
 }
 
-status_t sys_folio_dma_address(struct thread *thread, handle_t handle, uint64_t offset, uint64_t *out_address) {
-    struct object *object;
+struct pin {
+    struct list node;
+    struct folio *folio;
+};
+
+static struct pin *pin_of(struct list *node) {
+    return LIST_CONTAINER(node, struct pin, node);
+}
+
+static status_t pin(struct process *process, struct folio *folio) {
+    LIST_FOR_EACH(node, &process->pins) {
+        if (pin_of(node)->folio == folio) {
+            return OK;
+        }
+    }
+    struct pin *pin = heap_allocate(sizeof(*pin), process->account);
+    if (pin == nullptr) {
+        return ERR_NO_MEMORY;
+    }
+    object_retain(&folio->object);
+    pin->folio = folio;
+    list_push_back(&process->pins, &pin->node);
+    return OK;
+}
+
+void folio_unpin_all(struct process *process) {
+    struct list *node;
+    while ((node = list_pop_front(&process->pins)) != nullptr) {
+        object_release(&pin_of(node)->folio->object);
+        heap_free(pin_of(node), sizeof(struct pin), process->account);
+    }
+}
+
+status_t sys_folio_dma_address(struct thread *thread, handle_t handle, handle_t device, uint64_t offset,
+                               uint64_t *out_address) {
+    struct object *object, *registers;
     TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, RIGHT_DMA, &object));
+    TRY(handle_get(&thread->process->handles, device, OBJECT_FOLIO, RIGHT_WRITE, &registers));
     struct folio *folio = (struct folio *) object;
+    if (((struct folio *) registers)->kind != FOLIO_DEVICE) {
+        return ERR_DENIED;
+    }
     if (offset >= folio->size) {
         return ERR_INVALID_ARGUMENT;
     }
+    TRY(pin(thread->process, folio));
     *out_address = folio->base + offset;
     return OK;
 }

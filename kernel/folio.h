@@ -4,6 +4,8 @@
 #include "arch.h"
 #include "object.h"
 
+struct process;
+
 enum folio_kind : uint8_t {
     FOLIO_PAGES,  // any pages
     FOLIO_RANGE,  // physically contiguous pages
@@ -36,5 +38,9 @@ void folio_write(struct folio *folio, uint64_t offset, const void *from, size_t 
 static inline bool folio_holds(const struct folio *folio, uint64_t offset, uint64_t size) {
     return offset <= folio->size && size <= folio->size - offset;
 }
+
+// A device may write to a folio whose address a process has learned: it is kept until the process's last handle is
+// closed, by when whoever supervises the process has stopped its devices.
+void folio_unpin_all(struct process *process);
 
 void folio_destroy(struct object *object);

@@ -60,6 +60,7 @@ static void add_zone(struct memory_range range) {
         .frontier = range.base + state_bytes,
         .state = physical_to_kernel(range.base),
     };
+    memset(physical_to_kernel(range.base), NOT_A_FREE_BLOCK, state_bytes / PAGE_SIZE); // of these pages themselves
     page_total_bytes += pages * PAGE_SIZE;
     page_free_bytes += pages * PAGE_SIZE - state_bytes;
     kernel_account.used += state_bytes;
@@ -154,18 +155,4 @@ unsigned page_order_for(uint64_t bytes) {
         order++;
     }
     return order;
-}
-
-static bool overlaps(paddr_t base, uint64_t size, paddr_t other, uint64_t other_size) {
-    return base < other + other_size && other < base + size;
-}
-
-bool page_is_ram(paddr_t base, uint64_t size) {
-    for (size_t i = 0; i < boot_info.ram_count; i++) {
-        if (overlaps(base, size, boot_info.ram[i].base, boot_info.ram[i].size)) {
-            return true;
-        }
-    }
-    extern const uint8_t image_start[], image_end[]; // linker script
-    return overlaps(base, size, arch_image_to_physical(image_start), (uint64_t) (image_end - image_start));
 }

@@ -12,7 +12,6 @@ void page_init(void); // from boot_info
 status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page);
 void page_free(struct account *account, unsigned order, paddr_t page);
 
-unsigned page_order_for(uint64_t bytes);       // smallest order whose block holds `bytes`
-bool page_is_ram(paddr_t base, uint64_t size); // does the range touch RAM or the kernel's image?
+unsigned page_order_for(uint64_t bytes); // smallest order whose block holds `bytes`
 
 extern uint64_t page_total_bytes, page_free_bytes;

@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "elf.h"
+#include "folio.h"
 #include "heap.h"
 #include "memory.h"
 #include "scheduler.h"
@@ -19,13 +20,24 @@ static uint32_t next_id = 1;
 
 // --- Creation ---
 
+// It stands in the log, where it must not look like something else.
+static bool is_name(const char name[NAME_MAX_LENGTH + 1]) {
+    size_t length = strnlen(name, NAME_MAX_LENGTH + 1);
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] <= ' ' || name[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return length > 0 && length <= NAME_MAX_LENGTH;
+}
+
 static status_t check_config(const struct process_config *config) {
-    size_t length = strnlen(config->name, sizeof(config->name));
-    bool is_named = length > 0 && length < sizeof(config->name);
     bool is_limited =
         config->memory_limit >= MEMORY_LIMIT_MIN && config->handle_limit > 0 && config->handle_limit <= HANDLE_LIMIT_MAX;
     bool is_runnable = config->priority < PRIORITY_COUNT && config->stack_size > 0 && config->stack_size <= STACK_SIZE_MAX;
-    return is_named && is_limited && is_runnable && isolation_of_mode(config->isolation) != nullptr ? OK : ERR_INVALID_ARGUMENT;
+    return is_name(config->name) && is_limited && is_runnable && isolation_of_mode(config->isolation) != nullptr
+               ? OK
+               : ERR_INVALID_ARGUMENT;
 }
 
 static struct process *allocate(const struct process_config *config, struct account *account) {
@@ -41,6 +53,7 @@ static struct process *allocate(const struct process_config *config, struct acco
     memcpy(process->name, config->name, sizeof(process->name));
     list_init(&process->channels);
     list_init(&process->threads);
+    list_init(&process->pins);
     watch_init(&process->watch, &process->object);
     return process;
 }
@@ -147,6 +160,7 @@ void process_destroy(struct object *object) {
         finish(process);
     }
     watch_end(&process->watch);
+    folio_unpin_all(process);
     struct account *account = process->account;
     heap_free(process, sizeof(*process), account);
     account_close(account);
@@ -206,27 +220,18 @@ status_t sys_handle_duplicate(struct thread *thread, handle_t handle, uint32_t r
 
 // --- System calls ---
 
-static bool has_resource(const struct process *process) {
-    for (uint32_t i = 1; i <= process->handles.limit; i++) {
-        const struct object *object = process->handles.entries[i].object;
-        if (object != nullptr && object->type == OBJECT_RESOURCE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 status_t sys_process_create(struct thread *thread, uaddr_t config_address, uint64_t *out_process) {
     struct process_config config;
     TRY(syscall_copy_in(thread, &config, config_address, sizeof(config)));
-    struct object *image;
+    struct object *resource, *image;
+    // Its memory and priority are not taken from the caller's: only who answers for the whole machine may choose them.
+    if (handle_get(&thread->process->handles, config.resource.handle, OBJECT_RESOURCE, 0, &resource) != OK) {
+        return ERR_DENIED;
+    }
     status_t status =
         handle_get(&thread->process->handles, config.image.handle, OBJECT_FOLIO, RIGHT_READ | RIGHT_EXECUTE, &image);
     if (status != OK) {
         return status == ERR_DENIED ? ERR_DENIED : ERR_BAD_HANDLE;
-    }
-    if (config.isolation == ISOLATION_KERNEL && !has_resource(thread->process)) {
-        return ERR_DENIED;
     }
     struct process *process;
     TRY(process_create(&config, image, &process));
@@ -250,6 +255,7 @@ status_t sys_process_start(struct thread *thread, handle_t handle, handle_t boot
         return ERR_STATE;
     }
     struct grant grant = handle_remove(&thread->process->handles, entry);
+    watch_end_moved(grant.object);
     uint64_t placed;
     TRY(process_add_handle(process, grant.object, grant.rights, &placed)); // its table is empty, so it is HANDLE_BOOTSTRAP
     process_start(process);

@@ -34,6 +34,7 @@ struct process {
     struct handle_table handles;
     struct list channels; // both ends of those it made
     struct list threads;
+    struct list pins; // folios whose physical addresses it knows
     uint32_t thread_count;
     struct watch watch;
 

@@ -183,7 +183,7 @@ status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset
     static_assert((int) MAP_READ == (int) RIGHT_READ && (int) MAP_WRITE == (int) RIGHT_WRITE &&
                   (int) MAP_EXECUTE == (int) RIGHT_EXECUTE);
     struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, flags, &object));
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, flags | RIGHT_READ, &object)); // all mappings can be read
     struct folio *folio = (struct folio *) object;
     if (size == 0 || offset % PAGE_SIZE != 0 || !folio_holds(folio, offset, size)) {
         return ERR_INVALID_ARGUMENT;

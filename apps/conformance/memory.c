@@ -70,6 +70,38 @@ TEST("mappings outside the folio, or writable and executable, are refused") {
     EXPECT_EQ(folio_create(PAGE_SIZE, 1u << 31, &folio), ERR_INVALID_ARGUMENT);
 }
 
+TEST("what may not be read can't be mapped, and what may be written can't be executed") {
+    folio_t folio, writable;
+    uint64_t address;
+    EXPECT_EQ(folio_create(PAGE_SIZE, 0, &folio), OK);
+    EXPECT_EQ(handle_duplicate(folio.handle, RIGHT_WRITE, &writable.handle), OK);
+    EXPECT_EQ(vmspace_map(writable, 0, PAGE_SIZE, MAP_WRITE, &address), ERR_DENIED);
+    EXPECT_EQ(vmspace_map(folio, 0, PAGE_SIZE, MAP_READ | MAP_EXECUTE, &address), ERR_DENIED);
+    EXPECT_EQ(handle_close(writable.handle), OK);
+    EXPECT_EQ(handle_close(folio.handle), OK);
+}
+
+TEST("only who drives a device learns a physical address") {
+    folio_t folio;
+    uint64_t address;
+    EXPECT_EQ(folio_create(PAGE_SIZE, FOLIO_CONTIGUOUS, &folio), OK);
+    EXPECT_EQ(folio_dma_address(folio, folio, 0, &address), ERR_DENIED);
+    EXPECT_EQ(folio_dma_address(folio, (folio_t) {HANDLE_INVALID}, 0, &address), ERR_BAD_HANDLE);
+    EXPECT_EQ(handle_close(folio.handle), OK);
+}
+
+TEST("a process is made only by who has the authority") {
+    struct process_config config = {
+        .name = "child", .memory_limit = 1 << 20, .handle_limit = 16, .priority = 31, .stack_size = PAGE_SIZE};
+    process_t process;
+    EXPECT_EQ(folio_create(PAGE_SIZE, 0, &config.image), OK);
+    config.image_size = PAGE_SIZE;
+    EXPECT_EQ(process_create(&config, &process), ERR_DENIED);
+    config.resource = (resource_t) {config.image.handle};
+    EXPECT_EQ(process_create(&config, &process), ERR_DENIED);
+    EXPECT_EQ(handle_close(config.image.handle), OK);
+}
+
 TEST("memory beyond the limit is an error, and comes back") {
     folio_t folios[64];
     size_t count = 0;

@@ -178,8 +178,8 @@ static status_t start(void) {
     TRY(device_get(0, &found));
     TRY(virtio_open(&found, VIRTIO_NETWORK, &nic.device));
     TRY(nic_identify(&nic));
-    TRY(dma_create(2 * virtqueue_bytes(NIC_QUEUE_SIZE), &nic.rings));
-    TRY(dma_create(sizeof(struct frame_region), &nic.region));
+    TRY(dma_create(&found, 2 * virtqueue_bytes(NIC_QUEUE_SIZE), &nic.rings));
+    TRY(dma_create(&found, sizeof(struct frame_region), &nic.region));
     const uint8_t *mac = nic.mac;
     log_info("%02x:%02x:%02x:%02x:%02x:%02x, MTU %u, link %s", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
              (unsigned) nic.mtu, nic.is_link_up ? "up" : "down");

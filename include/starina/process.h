@@ -27,7 +27,7 @@ struct process_config {
     uint32_t handle_limit;
     uint32_t priority;
     uint32_t stack_size; // of the first thread
-    uint32_t reserved;
+    resource_t resource; // the authority to make processes
 };
 
 // Result of process_info.
@@ -52,7 +52,7 @@ struct process_info {
 struct system_info {
     nsec_t now_ns;
     nsec_t booted_ns;             // when init called system_booted; 0 before that
-    uint64_t booted_instructions; // time-stamp counter from the first instruction to that; instructions under icount
+    uint64_t booted_instructions; // from the first one to that; 0 where they are not counted (kernel word `icount`)
     uint64_t memory_total;        // bytes of usable RAM
     uint64_t memory_free;
     uint64_t kernel_memory; // bytes that no process is charged for

@@ -1,7 +1,7 @@
 // Memory that a device reads and writes by itself.
 #pragma once
 
-#include <starina/component.h>
+#include <driver/device.h>
 
 struct dma {
     folio_t folio;
@@ -10,5 +10,5 @@ struct dma {
     size_t size;
 };
 
-// Zeroed, physically contiguous, mapped. It lives as long as the component.
-status_t dma_create(size_t size, struct dma *out_dma);
+// Zeroed, physically contiguous, mapped; for this device. It lives as long as the component.
+status_t dma_create(const struct device *device, size_t size, struct dma *out_dma);

@@ -156,6 +156,7 @@ static status_t create_process(struct instance *instance) {
         .handle_limit = wants->handle_limit,
         .priority = wants->priority,
         .stack_size = wants->stack_size,
+        .resource = inventory.resource,
     };
     TRY(bytes_to_string(config.name, sizeof(config.name), bytes_from_string(wants->name)));
     TRY(find_image(wants, &config));

@@ -46,8 +46,8 @@ struct arch_cpu {
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
-    volatile uint32_t tlb_flush_pending;
-    bool fpu_enabled; // CR0.TS is clear
+    volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
+    bool fpu_enabled;                              // CR0.TS is clear
 };
 
 struct arch_fault {

@@ -209,11 +209,14 @@ entry_tlb_flush:
     jz 1f
     swapgs
 1:  pushq %rax
+    pushq %rcx
+    movl %gs:CPU_TLB_REQUESTED, %ecx // before the flush: what is asked for later is not answered by it
     movq %cr3, %rax
     movq %rax, %cr3
-    movl $0, %gs:CPU_TLB_FLUSH_PENDING
+    movl %ecx, %gs:CPU_TLB_ANSWERED
     movq lapic_registers(%rip), %rax
     movl $0, LAPIC_EOI(%rax)
+    popq %rcx
     popq %rax
     testb $3, 8(%rsp)
     jz 2f

@@ -1,7 +1,8 @@
 // FPU and vector registers, switched lazily: a component that never uses them costs nothing.
 //
 // The registers of a thread stay in the CPU after it left, and are saved in memory as well; when it comes back to the
-// same CPU and nobody used them since, nothing is loaded.
+// same CPU and nobody used them since, nothing is loaded. On CPUs where others might read them nevertheless
+// (CVE-2018-3665: Intel's) they are wiped instead.
 #include "x86_64.h"
 
 #include "../../cpu.h"
@@ -10,8 +11,10 @@
 #include "../../thread.h"
 
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
-enum { LEGACY_SIZE = 512, CONTROL_AT = 0, MXCSR_AT = 24 };
+enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
 
+// An area whose header says that nothing is in it: what is loaded from it are the initial values.
+static alignas(64) const uint8_t initial_area[LEGACY_SIZE + HEADER_SIZE];
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
 
@@ -92,6 +95,10 @@ void arch_thread_leave(struct thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fpu_enabled) {
         save(thread->arch.fpu_area);
+        if (cpu_features.leaks_fpu) {
+            load(initial_area);
+            cpu->fpu_owner = nullptr;
+        }
         write_cr0(read_cr0() | CR0_TASK_SWITCHED);
         cpu->fpu_enabled = false;
     }

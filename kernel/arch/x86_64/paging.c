@@ -5,15 +5,6 @@
 #include "../../memory.h"
 #include "../../page.h"
 
-enum : uint64_t {
-    PRESENT = 1,
-    WRITABLE = 2,
-    USER = 4,
-    UNCACHED = 0x18,
-    LARGE = 0x80,
-    NO_EXECUTE = 1ull << 63,
-    ADDRESS_MASK = 0x000ffffffffff000,
-};
 enum : unsigned { LEVELS = 4, INDEX_BITS = 9, ENTRY_COUNT = 512, USER_ENTRY_COUNT = 256 };
 enum : unsigned { ROOT_DIRECT = 256, ROOT_SLOTS = 320, ROOT_IMAGE = 511 };
 
@@ -48,6 +39,9 @@ void kernel_tables_init(const uint64_t *direct_pdpt) {
     map_image_part(text_start, text_end, PRESENT);
     map_image_part(rodata_start, rodata_end, PRESENT | NO_EXECUTE);
     map_image_part(data_start, data_end, PRESENT | WRITABLE | NO_EXECUTE);
+    for (unsigned i = 0; i < CPU_MAX; i++) {
+        image_table[image_to_physical(arch_kernel_stacks[i]) / PAGE_SIZE] = 0; // an overrun faults, and hits nothing
+    }
     image_pd[0] = image_to_physical(image_table) | PRESENT | WRITABLE;
     image_pd[1] = image_to_physical(image_table + ENTRY_COUNT) | PRESENT | WRITABLE;
     device_pd[0] = image_to_physical(device_table) | PRESENT | WRITABLE;
@@ -161,9 +155,10 @@ static void flush(void) {
 
 void arch_spin_poll(void) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (cpu->tlb_flush_pending != 0) {
+    uint32_t requested = cpu->tlb_requested;
+    if (cpu->tlb_answered != requested) {
         flush();
-        cpu->tlb_flush_pending = 0;
+        cpu->tlb_answered = requested;
     }
 }
 
@@ -175,12 +170,12 @@ static bool may_have_cached(const struct cpu *cpu, const struct arch_vmspace *sp
 static void flush_others(const struct arch_vmspace *space) {
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         if (may_have_cached(&cpus[i], space)) {
-            cpus[i].arch.tlb_flush_pending = 1;
+            cpus[i].arch.tlb_requested++;
             lapic_send(cpus[i].arch.apic_id, LAPIC_ICR_FIXED | VECTOR_TLB_FLUSH);
         }
     }
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
-        while (cpus[i].arch.tlb_flush_pending != 0) {
+        while (cpus[i].arch.tlb_answered != cpus[i].arch.tlb_requested) {
             arch_spin_pause();
         }
     }

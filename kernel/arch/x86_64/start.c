@@ -25,8 +25,8 @@ enum : uint32_t { START_INFO_MAGIC = 0x336ec578, MEMORY_RAM = 1 };
 enum : uint64_t { LOW_MEMORY_END = 1 << 20, BOOT_MAPPED_END = 1 << 30, DIRECT_MAP_MAX = 512ull << 30, LARGE_PAGE = 2 << 20 };
 
 static char command_line[2048];
-extern const uint8_t image_start[], image_end[]; // linker script
-static paddr_t tables_end;                       // the image, and the page tables made behind it
+extern const uint8_t image_start[], image_end[], text_start[], rodata_end[]; // linker script
+static paddr_t tables_end;                                                   // the image, and the page tables made behind it
 
 static paddr_t round_up(paddr_t address, uint64_t unit) {
     return (address + unit - 1) & ~(unit - 1);
@@ -52,13 +52,42 @@ bool direct_map_covers(paddr_t base, uint64_t size) {
     return base % BOOT_MAPPED_END + size <= mapped_bytes[base / BOOT_MAPPED_END];
 }
 
+// All RAM is in the direct map, whose part of each GiB begins with that.
+bool arch_is_ram(paddr_t base, uint64_t size) {
+    for (paddr_t at = base; at < base + size && at < DIRECT_MAP_MAX; at = round_up(at + 1, BOOT_MAPPED_END)) {
+        if (at % BOOT_MAPPED_END < mapped_bytes[at / BOOT_MAPPED_END]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The image's code and constants, and the archive, whose pages are components' code: read only here too.
+static bool is_constant(paddr_t page) {
+    bool is_in_kernel = page >= image_to_physical(text_start) && page < image_to_physical(rodata_end);
+    return is_in_kernel || (page >= image_to_physical(archive_start) && page < image_to_physical(archive_end));
+}
+
+static void protect_constants(uint64_t *pd) {
+    for (paddr_t at = 0; at < image_to_physical(image_end); at += LARGE_PAGE) {
+        uint64_t *table = new_table();
+        for (unsigned i = 0; i < LARGE_PAGE / PAGE_SIZE; i++) {
+            paddr_t page = at + i * PAGE_SIZE;
+            table[i] = page | (is_constant(page) ? PRESENT : PRESENT | WRITABLE) | NO_EXECUTE;
+        }
+        pd[at / LARGE_PAGE] = kernel_to_physical(table) | PRESENT | WRITABLE;
+    }
+}
+
 static void map_gib(uint64_t *pdpt, unsigned gib, uint64_t bytes) {
-    enum : uint64_t { PRESENT_WRITE_LARGE_NX = 0x83 | 1ull << 63 };
     uint64_t *pd = new_table();
     for (unsigned i = 0; i * LARGE_PAGE < bytes; i++) {
-        pd[i] = (gib * BOOT_MAPPED_END + i * LARGE_PAGE) | PRESENT_WRITE_LARGE_NX;
+        pd[i] = (gib * BOOT_MAPPED_END + i * LARGE_PAGE) | PRESENT | WRITABLE | LARGE | NO_EXECUTE;
     }
-    pdpt[gib] = kernel_to_physical(pd) | 3;
+    if (gib == 0) {
+        protect_constants(pd);
+    }
+    pdpt[gib] = kernel_to_physical(pd) | PRESENT | WRITABLE;
     mapped_bytes[gib] = round_up(bytes, LARGE_PAGE);
 }
 

@@ -20,7 +20,8 @@ static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) =
 static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
 static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
 static_assert(offsetof(struct arch_cpu, scratch) == CPU_SCRATCH);
-static_assert(offsetof(struct arch_cpu, tlb_flush_pending) == CPU_TLB_FLUSH_PENDING);
+static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
+static_assert(offsetof(struct arch_cpu, tlb_answered) == CPU_TLB_ANSWERED);
 static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
 
 enum : unsigned { VECTOR_NO_FPU = 7, VECTOR_FAULT_LAST = 31 };

@@ -4,12 +4,24 @@
 #include "offsets.h"
 #include "registers.h"
 
+// Bits of a page table's entry (Intel SDM vol. 3A §4.5).
+enum : uint64_t {
+    PRESENT = 1,
+    WRITABLE = 2,
+    USER = 4,
+    UNCACHED = 0x18,
+    LARGE = 0x80,
+    NO_EXECUTE = 1ull << 63,
+    ADDRESS_MASK = 0x000ffffffffff000,
+};
+
 // start.c
 bool direct_map_covers(paddr_t base, uint64_t size); // can it be read through physical_to_kernel?
 
 // cpu.c
 struct cpu_features {
     bool has_smep, has_umip, has_xsave, has_rdrand, has_rdseed;
+    bool leaks_fpu; // registers of one thread can be read speculatively by the next: Intel's, CVE-2018-3665
 };
 extern struct cpu_features cpu_features;
 extern bool cpu_has_smap; // entry.S tests it
