@@ -63,7 +63,8 @@ static bool may_write(struct process *process) {
         process->log_allowance = LINES_AT_ONCE;
         process->log_refilled = now;
     } else {
-        process->log_allowance += (uint32_t) earned;
+        uint64_t allowance = process->log_allowance + earned;
+        process->log_allowance = allowance < LINES_AT_ONCE ? (uint32_t) allowance : LINES_AT_ONCE;
         process->log_refilled += earned * (NSEC_PER_SEC / LINES_PER_SECOND);
     }
     if (process->log_allowance == 0) {

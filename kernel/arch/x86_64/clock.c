@@ -66,7 +66,7 @@ static void end_interval(void) {
     measured.ns += measured.timer_before - left;
     measured.ticks += ticks - measured.ticks_before;
     if (measured.ticks > 0) {
-        set_rate((measured.ns << 32) / measured.ticks, ticks);
+        set_rate((measured.ns << 30) / measured.ticks << 2, ticks); // an interval may be 2^32 ns
     }
     measured.is_done = measured.ns >= MEASURE_FOR;
 }

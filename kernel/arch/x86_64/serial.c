@@ -12,6 +12,7 @@ enum : uint16_t {
 };
 enum : uint8_t { FIFO_ENABLE_CLEAR = 7, EIGHT_BITS = 3, TRANSMITTER_EMPTY = 0x20 };
 enum : size_t { FIFO_SIZE = 16 };
+enum : unsigned { TRIES_MAX = 1000000 }; // each is an access to the device, some 0.1 us at least
 
 static bool is_present;
 
@@ -27,7 +28,11 @@ void serial_init(void) {
 
 void arch_console_write(const char *text, size_t length) {
     while (is_present && length > 0) {
-        while ((read_port8(LINE_STATUS) & TRANSMITTER_EMPTY) == 0) {
+        for (unsigned i = 0; (read_port8(LINE_STATUS) & TRANSMITTER_EMPTY) == 0; i++) {
+            if (i == TRIES_MAX) {
+                is_present = false; // nobody takes it: the machine must not stand still for that
+                return;
+            }
             arch_spin_pause();
         }
         size_t part = length < FIFO_SIZE ? length : FIFO_SIZE;
