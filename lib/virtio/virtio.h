@@ -7,13 +7,13 @@
 #include <driver/mmio.h>
 #include <virtio/virtqueue.h>
 
-enum virtio_id : uint32_t { VIRTIO_NETWORK = 1, VIRTIO_BLOCK = 2 };
+enum virtio_id : uint32_t { VIRTIO_NETWORK = 1, VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3 };
 
 enum : uint64_t { VIRTIO_EVENT_INDEX = 1ull << 29, VIRTIO_VERSION_1 = 1ull << 32 }; // virtio 1.2 §6
 
 enum virtio_cause : uint32_t { VIRTIO_QUEUE_USED = 1, VIRTIO_CONFIG_CHANGED = 2 };
 
-enum { VIRTIO_QUEUES_MAX = 4, VIRTIO_VECTORS_MAX = 2 };
+enum { VIRTIO_QUEUES_MAX = 6, VIRTIO_VECTORS_MAX = 2 };
 
 struct virtio_device;
 
