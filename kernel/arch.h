@@ -93,7 +93,7 @@ static inline void arch_set_result(struct arch_thread *thread, int64_t status, u
 
 struct cpu *arch_cpu(void); // the executing one (a GS load)
 
-// Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
+// Prepares registers, of which those of the FPU have their area already, for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
 void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0,
                       uint64_t argument1);
 status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
@@ -102,11 +102,11 @@ static inline vaddr_t arch_thread_pc(const struct arch_thread *thread); // where
 // Its frame pointer (in arch_types.h).
 static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 
-// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this restores
-// the FPU lazily, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.
+// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this loads
+// its FPU registers, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.
 [[noreturn]] void arch_resume(struct thread *thread);
 
-// Called when a CPU switches away from a thread: saves the FPU state if the thread used it.
+// Called when a CPU switches away from a thread: saves its FPU registers.
 void arch_thread_leave(struct thread *thread);
 
 // Waits for an interrupt without holding the lock, on the CPU's own stack. The interrupt's handler ends this wait by
@@ -114,6 +114,7 @@ void arch_thread_leave(struct thread *thread);
 [[noreturn]] void arch_idle(void);
 
 void arch_send_reschedule(struct cpu *cpu);
+static inline void arch_fill(void *destination, uint64_t word, size_t count); // with words (in arch_types.h)
 static inline uint64_t arch_ticks(void); // time-stamp counter (in arch_types.h)
 // In a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll.
 static inline void arch_spin_pause(void);

@@ -1,6 +1,8 @@
 // The kernel's own byte functions. Short copies (messages) dominate, so these stay simple.
 #include "memory.h"
 
+#include "arch.h"
+
 #include <stdint.h>
 
 struct [[gnu::packed, gnu::may_alias]] word {
@@ -23,17 +25,13 @@ void *memcpy(void *restrict destination, const void *restrict source, size_t siz
     return destination;
 }
 
+// Mostly whole pages: arch_fill does the words of them.
 void *memset(void *destination, int byte, size_t size) {
     uint8_t *to = destination;
-    uint64_t pattern = (uint8_t) byte * 0x0101010101010101u;
-    while (size >= 8) {
-        ((struct word *) to)->value = pattern;
-        to += 8;
-        size -= 8;
-    }
-    while (size > 0) {
-        *to++ = (uint8_t) byte;
-        size--;
+    size_t words = size / 8;
+    arch_fill(to, (uint8_t) byte * 0x0101010101010101u, words);
+    for (size_t i = words * 8; i < size; i++) {
+        to[i] = (uint8_t) byte;
     }
     return destination;
 }

@@ -43,8 +43,10 @@ status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_si
         return ERR_NO_MEMORY;
     }
     vaddr_t stack_top;
-    status_t status = map_memory(process, thread, stack_size, &stack_top);
+    status_t status = arch_thread_fpu_allocate(&thread->arch, process->account);
+    status = status == OK ? map_memory(process, thread, stack_size, &stack_top) : status;
     if (status != OK) {
+        arch_thread_free(&thread->arch, process->account);
         heap_free(thread, sizeof(*thread), process->account);
         return status;
     }

@@ -28,8 +28,8 @@ struct arch_thread {
     uint64_t cs, ss;          // tell user from kernel isolation
     uint64_t system_call;     // number of the call it is in
     uint64_t resume_full;     // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
-    void *fpu_area;           // XSAVE area; nullptr until allocated
-    struct arch_cpu *fpu_cpu; // whose registers hold (a copy of) its state, if that CPU's fpu_owner agrees
+    void *fpu_area;           // XSAVE area
+    struct arch_cpu *fpu_cpu; // whose registers hold its state, if that CPU's fpu_owner agrees
 };
 
 struct arch_vmspace {
@@ -42,12 +42,11 @@ struct arch_cpu {
     struct thread *current; // mirrors what entry.S needs; struct thread begins with its struct arch_thread
     uint64_t kernel_stack_top;
     uint64_t scratch; // entry.S only
-    struct thread *fpu_owner;
+    struct arch_thread *fpu_owner;
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
     volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
-    bool fpu_enabled;                              // CR0.TS is clear
 };
 
 struct arch_fault {
@@ -57,6 +56,10 @@ struct arch_fault {
     bool is_page_fault;
     const char *name; // "page fault", "division by zero"
 };
+
+static inline void arch_fill(void *destination, uint64_t word, size_t count) {
+    __asm__ volatile("rep stosq" : "+D"(destination), "+c"(count) : "a"(word) : "memory");
+}
 
 static inline uint64_t arch_ticks(void) {
     uint32_t low, high;

@@ -58,7 +58,7 @@ boot_start:
     movl %edx, %edi
     movl $PHYSICAL(boot_pml4), %eax
     movl %eax, %cr3
-    movl $0x20, %eax // PAE
+    movl $0x620, %eax // PAE; and FXSAVE, SIMD faults, so that no later change makes emulators translate code again
     movl %eax, %cr4
     movl $0xc0000080, %ecx // EFER: SCE, LME, NXE
     xorl %edx, %edx
@@ -109,7 +109,7 @@ trampoline_32:
     movl %eax, %ds
     movl $PHYSICAL(boot_pml4), %eax
     movl %eax, %cr3
-    movl $0x20, %eax
+    movl $0x620, %eax
     movl %eax, %cr4
     movl $0xc0000080, %ecx
     xorl %edx, %edx

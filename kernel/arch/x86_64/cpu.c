@@ -7,17 +7,17 @@ struct cpu_features cpu_features;
 bool cpu_has_smap;
 
 void cpu_detect(void) {
-    enum : uint32_t { INTEL = 0x756e6547 }; // "Genu"
     struct cpuid basic = cpuid(1, 0), extended = {};
     if (cpuid(0, 0).eax >= 7) {
         extended = cpuid(7, 0);
     }
+    bool has_xsave = (basic.ecx & 1 << 26) != 0;
     cpu_features = (struct cpu_features) {
-        .has_xsave = (basic.ecx & 1 << 26) != 0,
+        .has_xsave = has_xsave,
+        .has_xsaveopt = has_xsave && (cpuid(0xd, 1).eax & 1) != 0,
         .has_rdrand = (basic.ecx & 1 << 30) != 0,
         .has_rdseed = (extended.ebx & 1 << 18) != 0,
         .has_smep = (extended.ebx & 1 << 7) != 0,
-        .leaks_fpu = cpuid(0, 0).ebx == INTEL,
         .has_umip = (extended.ecx & 1 << 2) != 0,
     };
     cpu_has_smap = (extended.ebx & 1 << 20) != 0;

@@ -1,20 +1,16 @@
-// FPU and vector registers, switched lazily: a component that never uses them costs nothing.
+// FPU and vector registers: saved when a thread leaves a CPU, loaded when another one's are there as it goes on.
 //
-// The registers of a thread stay in the CPU after it left, and are saved in memory as well; when it comes back to the
-// same CPU and nobody used them since, nothing is loaded. On CPUs where others might read them nevertheless
-// (CVE-2018-3665: Intel's) they are wiped instead.
+// Not lazily: every component uses these registers to copy structures, so a fault at the first use costs more than it
+// saves, and registers that are left behind can be read speculatively (CVE-2018-3665). docs/decisions/eager-fpu.md
 #include "x86_64.h"
 
 #include "../../cpu.h"
 #include "../../heap.h"
-#include "../../process.h"
 #include "../../thread.h"
 
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
-enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
+enum { LEGACY_SIZE = 512, CONTROL_AT = 0, MXCSR_AT = 24 };
 
-// An area whose header says that nothing is in it: what is loaded from it are the initial values.
-static alignas(64) const uint8_t initial_area[LEGACY_SIZE + HEADER_SIZE];
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
 
@@ -28,11 +24,12 @@ void fpu_init(void) {
         set_state_mask(state_mask);
         area_size = cpuid(0xd, 0).ebx; // of what is enabled
     }
-    write_cr0(read_cr0() | CR0_TASK_SWITCHED);
 }
 
 static void save(void *area) {
-    if (state_mask != 0) {
+    if (cpu_features.has_xsaveopt) {
+        __asm__ volatile("xsaveopt64 (%0)" ::"r"(area), "a"((uint32_t) state_mask), "d"(0) : "memory");
+    } else if (state_mask != 0) {
         __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t) state_mask), "d"(0) : "memory");
     } else {
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
@@ -60,46 +57,22 @@ status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *ac
 
 void arch_thread_free(struct arch_thread *thread, struct account *account) {
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
-        if (cpus[i].arch.fpu_owner == (struct thread *) thread) {
+        if (cpus[i].arch.fpu_owner == thread) {
             cpus[i].arch.fpu_owner = nullptr;
         }
     }
     heap_free(thread->fpu_area, area_size, account);
 }
 
-static void enable(struct arch_cpu *cpu) {
-    __asm__ volatile("clts");
-    cpu->fpu_enabled = true;
-}
-
-bool fpu_use(struct thread *thread) {
+void fpu_resume(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (thread->arch.fpu_area == nullptr && arch_thread_fpu_allocate(&thread->arch, thread->process->account) != OK) {
-        return false;
-    }
-    enable(cpu);
-    load(thread->arch.fpu_area);
-    cpu->fpu_owner = thread;
-    thread->arch.fpu_cpu = cpu;
-    return true;
-}
-
-void fpu_resume(struct thread *thread) {
-    struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (!cpu->fpu_enabled && cpu->fpu_owner == thread && thread->arch.fpu_cpu == cpu) {
-        enable(cpu);
+    if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
+        load(thread->fpu_area);
+        cpu->fpu_owner = thread;
+        thread->fpu_cpu = cpu;
     }
 }
 
 void arch_thread_leave(struct thread *thread) {
-    struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (cpu->fpu_enabled) {
-        save(thread->arch.fpu_area);
-        if (cpu_features.leaks_fpu) {
-            load(initial_area);
-            cpu->fpu_owner = nullptr;
-        }
-        write_cr0(read_cr0() | CR0_TASK_SWITCHED);
-        cpu->fpu_enabled = false;
-    }
+    save(thread->arch.fpu_area);
 }

@@ -12,7 +12,6 @@ enum : uint32_t {
     MSR_KERNEL_GS_BASE = 0xc0000102
 };
 enum : uint64_t {
-    CR0_TASK_SWITCHED = 1 << 3,
     CR4_FXSAVE = 1 << 9,
     CR4_SIMD_FAULTS = 1 << 10,
     CR4_UMIP = 1 << 11,

@@ -24,7 +24,7 @@ static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
 static_assert(offsetof(struct arch_cpu, tlb_answered) == CPU_TLB_ANSWERED);
 static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
 
-enum : unsigned { VECTOR_NO_FPU = 7, VECTOR_FAULT_LAST = 31 };
+enum : unsigned { VECTOR_FAULT_LAST = 31 };
 
 static const char *const fault_names[] = {
     [0] = "division by zero",
@@ -33,7 +33,6 @@ static const char *const fault_names[] = {
     [4] = "overflow",
     [5] = "bound range",
     [6] = "illegal instruction",
-    [7] = "no memory for the FPU's registers",
     [8] = "double fault",
     [10] = "invalid task segment",
     [11] = "segment not present",
@@ -65,9 +64,6 @@ static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
         panic("%s in the idle loop", fault.name);
     }
     kernel_lock();
-    if (vector == VECTOR_NO_FPU && fpu_use(thread)) {
-        arch_resume(thread);
-    }
     kernel_on_fault(&fault);
 }
 
@@ -111,11 +107,12 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
         .cs = is_user ? SELECTOR_USER_CODE : SELECTOR_KERNEL_CODE,
         .ss = is_user ? SELECTOR_USER_DATA : SELECTOR_KERNEL_DATA,
         .resume_full = 1,
+        .fpu_area = thread->fpu_area,
     };
 }
 
 [[noreturn]] void arch_resume(struct thread *thread) {
-    fpu_resume(thread);
+    fpu_resume(&thread->arch);
     kernel_unlock();
     leave_to_thread(&thread->arch);
 }

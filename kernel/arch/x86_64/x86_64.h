@@ -20,8 +20,7 @@ bool direct_map_covers(paddr_t base, uint64_t size); // can it be read through p
 
 // cpu.c
 struct cpu_features {
-    bool has_smep, has_umip, has_xsave, has_rdrand, has_rdseed;
-    bool leaks_fpu; // registers of one thread can be read speculatively by the next: Intel's, CVE-2018-3665
+    bool has_smep, has_umip, has_xsave, has_xsaveopt, has_rdrand, has_rdseed;
 };
 extern struct cpu_features cpu_features;
 extern bool cpu_has_smap; // entry.S tests it
@@ -58,9 +57,8 @@ void ioapic_add(paddr_t base, uint32_t first_line);
 void clock_init(void);
 
 // fpu.c
-void fpu_init(void);                    // this CPU's
-bool fpu_use(struct thread *thread);    // it executed its first such instruction since it came here. False: no memory
-void fpu_resume(struct thread *thread); // before it goes on
+void fpu_init(void);                         // this CPU's
+void fpu_resume(struct arch_thread *thread); // before it goes on
 
 // serial.c
 void serial_init(void);
