@@ -43,8 +43,12 @@ enum link_result link_send(struct link *link) {
 // A VM that ended with something unread makes this fail once everything it sent is read: that is an end, too.
 enum link_result link_receive(struct link *link) {
     ssize_t received = recv(link->source.descriptor, link->down.bytes, LINK_BUFFER_SIZE, 0);
+    if (is_for_later(received)) {
+        return LINK_WAITS;
+    }
     if (received <= 0) {
-        return is_for_later(received) ? LINK_WAITS : LINK_ENDED;
+        link->is_hung_up = true;
+        return LINK_ENDED;
     }
     link->down.end = (size_t) received;
     return LINK_DONE;

@@ -144,7 +144,7 @@ static void on_process(struct source *source, uint32_t events) {
     if (waitid(P_PID, (id_t) vm->pid, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0) {
         return;
     }
-    if (vm->state != VM_ENDING) {
+    if (vm->state != VM_ENDING || vm->link.is_hung_up) { // it was not we who ended it
         log_status(vm, &info);
     }
     source_close(source);
