@@ -1,6 +1,6 @@
 // The gateway: gives every visitor a freshly booted virtual machine. Trusts its command line; no visitor, and no VM.
+#include "bounds.h"
 #include "clock.h"
-#include "limits.h"
 #include "linger.h"
 #include "listener.h"
 #include "log.h"

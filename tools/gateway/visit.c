@@ -1,21 +1,13 @@
 // Admits visitors, gives each a VM, and ends both together. Trusts neither clients nor VMs.
 #include "visit.h"
 
-#include "answers.h"
+#include "bounds.h"
 #include "clock.h"
-#include "limits.h"
-#include "linger.h"
-#include "log.h"
 #include "pool.h"
 #include "relay.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static const struct options *options;
 static struct visit *visits, *free_visits;
@@ -38,43 +30,6 @@ size_t visits_count(void) {
     return visit_count;
 }
 
-// --- Log ---
-
-static void name_client(const struct sockaddr_in *address, char *to, size_t size) {
-    char host[INET_ADDRSTRLEN] = "";
-    inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host));
-    snprintf(to, size, "%s:%u", host, ntohs(address->sin_port));
-}
-
-static void log_client(struct log_line *line, uint64_t number, const struct sockaddr_in *address) {
-    char client[INET_ADDRSTRLEN + 8];
-    name_client(address, client, sizeof(client));
-    log_begin(line, "visit");
-    log_number(line, "visit", number);
-    log_text(line, "client", client);
-}
-
-static void log_visit(struct visit *visit, const char *outcome, const char *reason, const char *console) {
-    struct log_line line;
-    uint64_t now = clock_now();
-    log_client(&line, visit->number, &visit->address);
-    log_text(&line, "outcome", outcome);
-    if (reason != nullptr) {
-        log_text(&line, "reason", reason);
-    }
-    log_number(&line, "duration_ms", (now - visit->began_at_ns) / NSEC_PER_MSEC);
-    if (visit->vm != nullptr) {
-        log_number(&line, "queued_ms", (visit->joined_at_ns - visit->began_at_ns) / NSEC_PER_MSEC);
-        log_number(&line, "boot_us", visit->vm->link.parser.boot_ns / NSEC_PER_USEC);
-    }
-    log_number(&line, "bytes_in", visit->bytes_in);
-    log_number(&line, "bytes_out", visit->bytes_out);
-    if (console != nullptr) {
-        log_text(&line, "console", console);
-    }
-    log_end(&line);
-}
-
 // --- End ---
 
 static void leave_queue(struct visit *visit) {
@@ -87,8 +42,7 @@ static void leave_queue(struct visit *visit) {
     metrics.queue_length--;
 }
 
-// Returns the connection.
-static int release(struct visit *visit) {
+int visit_release(struct visit *visit) {
     int descriptor = source_release(&visit->client);
     deadline_clear(&visit->deadline);
     clients_remove(visit->address.sin_addr.s_addr);
@@ -105,62 +59,6 @@ static int release(struct visit *visit) {
         vm_end(vm);
     }
     return descriptor;
-}
-
-// A close that destroys what is on its way: the client learns that something is missing.
-static void reset(int descriptor) {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    (void) setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    close(descriptor);
-    metrics.resets++;
-}
-
-void visit_end_served(struct visit *visit) {
-    log_visit(visit, "served", nullptr, nullptr);
-    linger_begin(release(visit));
-}
-
-void visit_end_left(struct visit *visit) {
-    log_visit(visit, "client_left", nullptr, nullptr);
-    close(release(visit));
-}
-
-static void end_refused(struct visit *visit, enum refusal refusal) {
-    metrics.refused[refusal]++;
-    log_visit(visit, "refused", refusal_name(refusal), nullptr);
-    answer_send(release(visit), ANSWER_UNAVAILABLE);
-}
-
-static enum answer answer_to(enum failure failure) {
-    switch (failure) {
-    case FAILED_IDLE_TIMEOUT:
-    case FAILED_TOTAL_TIMEOUT:
-        return ANSWER_TIMEOUT;
-    case FAILED_DRAIN_TIMEOUT:
-        return ANSWER_UNAVAILABLE;
-    default:
-        return ANSWER_BAD_GATEWAY;
-    }
-}
-
-void visit_end_failed(struct visit *visit, enum failure failure) {
-    char console[CONSOLE_LINE_MAX + 1] = "";
-    snprintf(console, sizeof(console), "%s", failure == FAILED_START ? strerror(errno) : vm_last_line(visit->vm));
-    bool has_answer_begun = visit->bytes_out > 0 || failure == FAILED_ABORTED;
-    metrics.failed[failure]++;
-    log_visit(visit, "failed", failure_name(failure), console);
-    int descriptor = release(visit);
-    if (has_answer_begun) {
-        reset(descriptor);
-    } else {
-        answer_send(descriptor, answer_to(failure));
-    }
-}
-
-// Neither said anything, as when a browser connects in advance.
-static void end_silent(struct visit *visit) {
-    log_visit(visit, "silent", nullptr, nullptr);
-    linger_begin(release(visit));
 }
 
 // --- With a VM ---
@@ -187,7 +85,7 @@ static void on_deadline(struct deadline *deadline) {
     } else if (now < idle_at(visit)) {
         set_deadline(visit);
     } else if (visit->bytes_in == 0 && visit->bytes_out == 0) {
-        end_silent(visit);
+        visit_end_silent(visit);
     } else {
         visit_end_failed(visit, FAILED_IDLE_TIMEOUT);
     }
@@ -228,7 +126,7 @@ static void on_vm_failed(struct vm *vm, enum failure failure) {
 // --- The queue ---
 
 static void on_wait_over(struct deadline *deadline) {
-    end_refused(OWNER(deadline, struct visit, deadline), REFUSED_QUEUE_WAIT);
+    visit_end_refused(OWNER(deadline, struct visit, deadline), REFUSED_QUEUE_WAIT);
 }
 
 static void wait_in_queue(struct visit *visit) {
@@ -268,16 +166,6 @@ static void on_client(struct source *source, uint32_t events) {
     }
 }
 
-static void refuse_at_once(int descriptor, uint64_t number, const struct sockaddr_in *address, enum refusal refusal) {
-    struct log_line line;
-    metrics.refused[refusal]++;
-    log_client(&line, number, address);
-    log_text(&line, "outcome", "refused");
-    log_text(&line, "reason", refusal_name(refusal));
-    log_end(&line);
-    answer_send(descriptor, ANSWER_UNAVAILABLE);
-}
-
 static struct visit *admit(int descriptor, const struct sockaddr_in *address) {
     struct visit *visit = free_visits;
     free_visits = visit->next;
@@ -303,18 +191,18 @@ static void seat(struct visit *visit) {
     if (result == POOL_CANT_START) {
         visit_end_failed(visit, FAILED_START);
     } else if (metrics.queue_length > options->queue) {
-        end_refused(visit, REFUSED_QUEUE_FULL);
+        visit_end_refused(visit, REFUSED_QUEUE_FULL);
     }
 }
 
 void visit_begin(int descriptor, const struct sockaddr_in *address) {
     uint64_t number = ++metrics.visits;
     if (refuses_all) {
-        refuse_at_once(descriptor, number, address, REFUSED_DRAINING);
+        visit_refuse_at_once(descriptor, number, address, REFUSED_DRAINING);
     } else if (clients_count(address->sin_addr.s_addr) >= options->per_client) {
-        refuse_at_once(descriptor, number, address, REFUSED_PER_CLIENT);
+        visit_refuse_at_once(descriptor, number, address, REFUSED_PER_CLIENT);
     } else if (free_visits == nullptr) {
-        refuse_at_once(descriptor, number, address, REFUSED_QUEUE_FULL);
+        visit_refuse_at_once(descriptor, number, address, REFUSED_QUEUE_FULL);
     } else {
         seat(admit(descriptor, address));
     }
@@ -328,7 +216,7 @@ void visits_end_all(void) {
     for (size_t i = 0; i < options->vms + options->queue; i++) {
         struct visit *visit = &visits[i];
         if (visit->state == VISIT_WAITING) {
-            end_refused(visit, REFUSED_DRAINING);
+            visit_end_refused(visit, REFUSED_DRAINING);
         } else if (visit->state == VISIT_JOINED) {
             visit_end_failed(visit, FAILED_DRAIN_TIMEOUT);
         }

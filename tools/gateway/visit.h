@@ -32,9 +32,14 @@ size_t visits_count(void);
 void visits_refuse_more(void); // from now on
 void visits_end_all(void);     // the drain is over
 
+int visit_release(struct visit *visit); // ends its VM, frees it, and returns its connection, which is the caller's now
+
 // How a visit ends. It is gone afterwards.
 void visit_end_served(struct visit *visit);
-void visit_end_left(struct visit *visit); // the client reset its connection
-void visit_end_failed(struct visit *visit, enum failure failure);
+void visit_end_left(struct visit *visit);   // the client reset its connection
+void visit_end_silent(struct visit *visit); // neither said anything, as when a browser connects in advance
+void visit_end_refused(struct visit *visit, enum refusal refusal);
+void visit_end_failed(struct visit *visit, enum failure failure); // of FAILED_START, errno says why
+void visit_refuse_at_once(int descriptor, uint64_t number, const struct sockaddr_in *address, enum refusal refusal);
 
 extern const struct vm_owner visits_vm_owner;

@@ -1,5 +1,5 @@
 // Keeps a hash table of client addresses with linear probing. Trusts its callers to remove what they added.
-#include "limits.h"
+#include "bounds.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
