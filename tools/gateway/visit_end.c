@@ -1,9 +1,10 @@
 // Ends visits: tells the client what became of its connection, the log why, and counts it. Trusts neither clients nor VMs.
+#include "visit.h"
+
 #include "answers.h"
 #include "clock.h"
 #include "linger.h"
 #include "log.h"
-#include "visit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
