@@ -62,17 +62,21 @@ class Gateway:
             return probe.connect_ex(("127.0.0.1", self.metrics_port)) == 0
 
     def __exit__(self, kind, *exception):
-        if self.process.poll() is None:
+        was_up = self.process.poll() is None
+        if was_up:
             self.process.terminate()
         try:
-            self.code = self.process.wait(20)
+            code = self.process.wait(20)
         finally:
             self.process.kill()
+            complaint = self.process.stderr.read().decode()
             self.process.stderr.close()
             text = self.log.read_text()
             self.log.unlink()
         if kind:
             print(text[-3000:])
+        elif was_up:
+            assert code == 0 and not complaint, (code, complaint)
 
     # --- As a visitor ---
 

@@ -1,6 +1,7 @@
 """What goes wrong with a VM, a client or the time is answered properly, told in the log, counted, and leaves nothing."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -55,6 +56,17 @@ def test_command_that_is_missing(tmp_path):
         assert gateway.visit()["console"] == f"can't run '{tmp_path}/no-qemu': No such file or directory"
         wait_until(lambda: gateway.events("vm_exited"), what="the log line")
         assert gateway.events("vm_exited")[0]["code"] == 127
+
+
+def test_process_that_cannot_be_made(fake_vm):
+    with Gateway([fake_vm, *SERVE], "--vms", "1") as gateway:
+        before = gateway.descriptors()
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (before + 2, 4096))
+        assert status_of(gateway.get()) == 502
+        assert gateway.visit()["reason"] == "start" and gateway.visit()["console"] == "Too many open files"
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        gateway.wait_for_quiet(before)
+        assert status_of(gateway.get()) == 200
 
 
 def test_memory_that_a_vm_may_not_have(fake_vm):

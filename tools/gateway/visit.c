@@ -136,21 +136,23 @@ static void wait_in_queue(struct visit *visit) {
     deadline_set(&visit->deadline, visit->began_at_ns + options->queue_wait_ms * NSEC_PER_MSEC, on_wait_over);
 }
 
-// A VM is gone: its place is for whoever waits the longest.
+// A VM is gone: its place is for whoever waits the longest. If none can be started now, nobody waits for that in vain.
 static void on_vm_gone(struct vm *gone) {
     (void) gone;
-    struct visit *visit = first_waiting;
     struct vm *vm;
-    enum pool_result result = visit != nullptr ? pool_take(&vm) : POOL_EMPTY;
-    if (result == POOL_EMPTY) {
-        return;
+    while (first_waiting != nullptr) {
+        struct visit *visit = first_waiting;
+        enum pool_result result = pool_take(&vm);
+        if (result == POOL_EMPTY) {
+            return;
+        }
+        if (result == POOL_CANT_START) {
+            visit_end_failed(visit, FAILED_START);
+        } else {
+            leave_queue(visit);
+            join(visit, vm);
+        }
     }
-    if (result == POOL_CANT_START) {
-        visit_end_failed(visit, FAILED_START);
-        return;
-    }
-    leave_queue(visit);
-    join(visit, vm);
 }
 
 const struct vm_owner visits_vm_owner = {on_vm_ready, on_vm_link, on_vm_failed, on_vm_gone};
