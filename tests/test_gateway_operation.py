@@ -36,6 +36,18 @@ def test_sigterm_under_load_finishes_what_has_begun(fake_vm):
             gateway.connect()
 
 
+def test_visitors_that_come_with_the_signal_are_told_to_come_back(fake_vm):
+    with Gateway([fake_vm, *SLOW], "--vms", "1") as gateway:
+        gateway.process.send_signal(signal.SIGSTOP)
+        clients = [gateway.connect() for _ in range(20)]  # the kernel holds them
+        gateway.process.terminate()
+        gateway.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            client.sendall(REQUEST)
+        assert {status_of(receive_all(client)) for client in clients} <= {200, 503}
+        assert gateway.process.wait(10) == 0
+
+
 def test_drain_ends(fake_vm):
     command = [fake_vm, READY, "open", "request", "hang"]
     with Gateway(command, "--vms", "1", "--drain-timeout-ms", "300", "--idle-timeout-ms", "20000") as gateway:
@@ -102,17 +114,30 @@ def test_vm_has_its_link_and_nothing_else(fake_vm):
     assert answer == "socket EPERM, memory 100, core 0, descriptors 4, leader 1"
 
 
-def test_qemu_runs_in_the_sandbox():
-    """It boots a system that knows no link; its console arrives, so 502 is the right answer."""
-    machine = ["qemu-system-x86_64", "-M", "microvm", "-bios", "qboot.rom", "-global", "virtio-mmio.force-legacy=false", "-accel", "tcg"]
-    machine += ["-cpu", "max", "-m", "8", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    machine += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
-    machine += ["-chardev", "socket,id=link,fd=3", "-device", "virtio-serial-device", "-device", "virtserialport,chardev=link"]
-    machine += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
-    with Gateway([*machine, "-kernel", ROOT / "build/hello/starina.elf"], "--boot-timeout-ms", "3000") as gateway:
+MACHINE = ["qemu-system-x86_64", "-M", "microvm", "-bios", "qboot.rom", "-accel", "tcg,tb-size=16", "-cpu", "max", "-m", "8"]
+MACHINE += ["-global", "virtio-mmio.force-legacy=false", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+MACHINE += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-kernel", ROOT / "build/hello/starina.elf"]
+CONSOLE = ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+LINK = ["-chardev", "socket,id=link,fd=3"]
+PORT = ["-device", "virtio-serial-device", "-device", "virtserialport,chardev=link"]
+
+
+def test_qemu_boots_in_the_sandbox():
+    """The system knows no link, so it is not ready in time; its console arrives."""
+    limits = ["--boot-timeout-ms", "3000", "--vm-memory-mib", "520"]
+    with Gateway([*MACHINE, *CONSOLE, *LINK, *PORT], *limits) as gateway:
         assert status_of(gateway.get()) == 502
         line = gateway.visit()
         assert line["reason"] == "boot_timeout" and re.search(r"echo_client|calls ok|booted in", line["console"]), line
+
+
+def test_qemu_speaks_over_the_link_in_the_sandbox():
+    """What it writes to a serial line that is the link are no records: that it arrives is told by their refusal."""
+    with Gateway([*MACHINE, *LINK, "-serial", "chardev:link"], "--vm-memory-mib", "520") as gateway:
+        before = gateway.descriptors()
+        assert status_of(gateway.get()) == 502
+        assert gateway.visit()["reason"] == "records"
+        gateway.wait_for_quiet(before)
 
 
 # --- The log ---

@@ -59,7 +59,11 @@ static void close_gap(size_t gap) {
 
 void clients_remove(uint32_t address) {
     size_t at = find(address);
-    if (clients[at].count != 0 && --clients[at].count == 0) {
+    if (clients[at].count == 0) {
+        return;
+    }
+    clients[at].count--;
+    if (clients[at].count == 0) {
         close_gap(at);
     }
 }

@@ -14,7 +14,7 @@ struct source {
     void (*on_event)(struct source *source, uint32_t events);
 };
 
-#define OWNER(member_pointer, type, member) ((type *) (void *) ((char *) (member_pointer) - offsetof(type, member)))
+#define OWNER(member_pointer, type, member) ((type *) ((char *) (member_pointer) - offsetof(type, member)))
 
 bool events_begin(void);
 void events_wait(int timeout_ms); // and calls

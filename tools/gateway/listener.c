@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ACCEPTS_MAX = 8 }; // each may start a VM
+enum { ACCEPTS_MAX = 8, REST_MAX = 4096 }; // of the former, each may start a VM
 enum : uint64_t { PAUSE_NS = 100 * NSEC_PER_MSEC };
 
 static void on_pause_over(struct deadline *deadline) {
@@ -56,6 +56,11 @@ static void on_event(struct source *source, uint32_t events) {
 bool listener_begin(struct listener *listener, int descriptor, void (*on_connection)(int, const struct sockaddr_in *)) {
     listener->on_connection = on_connection;
     return source_open(&listener->source, descriptor, EPOLLIN, on_event);
+}
+
+void listener_accept_rest(struct listener *listener) {
+    for (int i = 0; i < REST_MAX && accept_one(listener); i++) {
+    }
 }
 
 void listener_end(struct listener *listener) {

@@ -13,4 +13,5 @@ struct listener {
 };
 
 bool listener_begin(struct listener *listener, int descriptor, void (*on_connection)(int, const struct sockaddr_in *));
+void listener_accept_rest(struct listener *listener); // whom the kernel holds for us; closing would reset them
 void listener_end(struct listener *listener);

@@ -25,7 +25,7 @@ static struct options options;
 static struct listener visitors, askers;
 static struct source signals;
 static struct deadline drain;
-static bool is_draining;
+static bool is_draining, is_inherited;
 
 [[noreturn]] static void refuse(const char *complaint) {
     fprintf(stderr, "gateway: %s\n", complaint);
@@ -105,8 +105,11 @@ static void on_drain_over(struct deadline *deadline) {
 static void begin_draining(void) {
     log_event("drain", nullptr, nullptr);
     is_draining = true;
-    listener_end(&visitors);
     visits_refuse_more();
+    if (!is_inherited) { // else those who are not accepted yet are for the gateway that comes next
+        listener_accept_rest(&visitors);
+    }
+    listener_end(&visitors);
     pool_drain();
     deadline_set(&drain, clock_now() + options.drain_timeout_ms * NSEC_PER_MSEC, on_drain_over);
 }
@@ -152,6 +155,7 @@ static bool is_over(void) {
 static void listen_everywhere(void) {
     int http = open_socket("http", "--listen", &options.listen);
     int metrics_socket = open_socket("metrics", "--metrics", &options.metrics);
+    is_inherited = socket_inherited("http") != SOCKET_ABSENT;
     socket_forget_inheritance();
     if (http == SOCKET_ABSENT) {
         refuse("nowhere to listen: give --listen ADDRESS:PORT, or a systemd socket named 'http'");
