@@ -126,3 +126,43 @@ TEST("types that are unknown, or the gateway's own, are refused") {
         EXPECT_EQ(record_next(&parser, &input), RECORD_IS_BROKEN);
     }
 }
+
+static uint32_t state = 1;
+
+static uint8_t next_random(void) {
+    state = state * 1664525 + 1013904223;
+    return (uint8_t) (state >> 24);
+}
+
+// Types are mostly legal ones, so that it gets somewhere.
+static void give_random(size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = next_random();
+        bytes[i] = i % 4 == 3 ? byte % 6 : i % 4 == 0 ? byte % 16 : byte % 64 == 0 ? byte : 0;
+    }
+    input.begin = 0;
+    input.end = length;
+}
+
+TEST("whatever comes is used up or refused") {
+    size_t events[RECORD_IS_BROKEN + 1] = {};
+    for (int i = 0; i < 100000; i++) {
+        parser = (struct record_parser) {.was_ready = next_random() % 2 == 0};
+        give_random(next_random() % sizeof(bytes));
+        enum record_event event = RECORD_HAS_DATA;
+        for (size_t step = 0; event == RECORD_HAS_DATA || event == RECORD_IS_READY; step++) {
+            EXPECT(step <= sizeof(bytes));
+            event = record_next(&parser, &input);
+            events[event]++;
+            size_t length = record_data_length(&parser, &input);
+            EXPECT(length <= buffer_length(&input) && (length > 0) == (event == RECORD_HAS_DATA));
+            if (length > 0) {
+                record_take_data(&parser, &input, length);
+            }
+        }
+        EXPECT(event != RECORD_NEEDS_MORE || buffer_length(&input) == 0);
+    }
+    for (size_t i = 0; i <= RECORD_IS_BROKEN; i++) {
+        EXPECT(events[i] > 0);
+    }
+}

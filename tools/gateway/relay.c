@@ -21,13 +21,13 @@ void relay_begin(struct visit *visit) {
     link_put(link, RECORD_OPEN, RECORD_OPEN_SIZE);
 }
 
-enum taken { TAKEN_SOMETHING, TAKEN_NOTHING, TAKEN_ALL_AND_LEFT };
+enum taken { TAKEN_SOMETHING, TAKEN_NOTHING, CLIENT_IS_GONE };
 
 static enum taken take_from_client(struct visit *visit) {
     struct link *link = &visit->vm->link;
     ssize_t received = recv(visit->client.descriptor, link_payload(link), LINK_PAYLOAD_MAX, 0);
     if (received < 0) {
-        return is_for_later() ? TAKEN_NOTHING : TAKEN_ALL_AND_LEFT;
+        return is_for_later() ? TAKEN_NOTHING : CLIENT_IS_GONE;
     }
     visit->has_client_ended = received == 0;
     link_put(link, received == 0 ? RECORD_END : RECORD_DATA, (size_t) received);
@@ -44,7 +44,7 @@ static bool relay_up(struct visit *visit) {
             break;
         }
         enum taken taken = take_from_client(visit);
-        if (taken == TAKEN_ALL_AND_LEFT) {
+        if (taken == CLIENT_IS_GONE) {
             visit_end_left(visit);
             return false;
         }

@@ -172,11 +172,13 @@ static bool watch(struct vm *vm, const struct process *process) {
 }
 
 static void abandon(struct vm *vm) {
+    int error = errno;
     process_kill(vm->pid);
     waitid(P_PID, (id_t) vm->pid, &(siginfo_t) {}, WEXITED);
     link_close(&vm->link);
     source_close(&vm->process);
     source_close(&vm->output);
+    errno = error;
 }
 
 bool vm_start(struct vm *vm) {

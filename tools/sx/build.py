@@ -55,7 +55,7 @@ def write_graph(debug):
 
 
 def write_compile_commands(debug):
-    command = ["ninja", "-f", output(debug) / "build.ninja", "-t", "compdb", "cc"]
+    command = ["ninja", "-f", output(debug) / "build.ninja", "-t", "compdb", "cc", "cc_tool"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     (ROOT / "compile_commands.json").write_text(result.stdout)
 
