@@ -31,3 +31,11 @@ def either_machine(request):
     """The two pure modes, on different machines."""
     with Machine(*arguments_of(request.param)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def fake_vm(tmp_path_factory):
+    """The gateway's VM for tests."""
+    from gateways import build_fake_vm
+
+    return build_fake_vm(tmp_path_factory.mktemp("vm"))

@@ -11,7 +11,7 @@ GROUPS = ("all", "components", "kernel", "tests")
 
 
 def add_arguments(parser):
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, components, kernel, tests or all (the default)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, gateway, components, kernel, tests or all (the default)")
     parser.add_argument("--debug", action="store_true", help="with checks for undefined behaviour, in build/debug")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the commands")
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
@@ -50,11 +50,12 @@ def write_graph(debug):
     out = shown(output(debug))
     found = {name: f"{out}/components/{name}.elf" for name in loaded.components}
     found |= {item.name: f"{out}/{item.name}/starina.elf" for item in systems} | {name: name for name in GROUPS}
+    found |= {name: f"{out}/{name}" for name in graph.PROGRAMS}
     return {"names": found, "caches": [str(item.folder) for item in recipes]}
 
 
 def write_compile_commands(debug):
-    command = ["ninja", "-f", output(debug) / "build.ninja", "-t", "compdb", "cc"]
+    command = ["ninja", "-f", output(debug) / "build.ninja", "-t", "compdb", "cc", "cc_tool"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     (ROOT / "compile_commands.json").write_text(result.stdout)
 

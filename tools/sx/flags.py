@@ -32,6 +32,10 @@ COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "
 COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings"]
 KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]
 
+# Programs of ours for the machine that builds, which need nothing of the one where they run.
+TOOL = ["-std=c23", "-O2", "-g", "-D_GNU_SOURCE", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fstack-clash-protection", "-fPIE"]
+TOOL_LINK = ["-static-pie", "-fuse-ld=lld", "-Wl,-z,relro,-z,now,-z,noexecstack"]
+
 # Unit tests on the machine that builds.
 HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
 HOST += ["-fno-sanitize-recover=all", "-D_GNU_SOURCE"]

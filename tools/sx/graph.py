@@ -11,6 +11,7 @@ TOOL_PYTHON = "python3 -S"
 KERNEL_FOLDERS = ("kernel", "kernel/isolation", "kernel/arch/x86_64")
 LINKER_SCRIPT = "kernel/arch/x86_64/kernel.ld"
 ALWAYS_LIBRARY = "starina"
+PROGRAMS = ("gateway",)  # folders of tools/
 
 
 def include(folders, flag="-I"):
@@ -50,6 +51,9 @@ class Graph:
         host = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.HOST)} $flags -c $in -o $out"
         self.ninja.rule("cc_host", host, "Compiling $in for this machine", **compile_settings)
         self.ninja.rule("link_host", f"{flags.CLANG} {' '.join(flags.HOST)} -fuse-ld=lld -o $out -Wl,--start-group $in -Wl,--end-group", "Linking $out")
+        tool = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.TOOL)} $flags -c $in -o $out"
+        self.ninja.rule("cc_tool", tool, "Compiling $in for this machine", **compile_settings)
+        self.ninja.rule("link_tool", f"{flags.CLANG} {' '.join(flags.TOOL_LINK)} -o $out $in", "Linking $out")
         self.ninja.rule("ar", f"rm -f $out && {flags.AR} rcsD $out $in", "Collecting $out")
         self.ninja.rule("link", f"{flags.LLD} $flags -o $out $in", "Linking $out")
         self.ninja.rule("strip", f"{flags.STRIP} --strip-all -o $out $in", "Stripping $in")
@@ -204,6 +208,18 @@ class Graph:
         self.build([executable], "link_host", [*objects, *libraries, *foreign])
         return executable
 
+    # --- Programs for this machine ---
+
+    def program(self, name):
+        """One static program from tools/NAME."""
+        folder = self.out / "tools" / name
+        objects = []
+        for source in trees.sources(ROOT / "tools" / name):
+            objects.append(folder / f"{source.name}.o")
+            self.build([objects[-1]], "cc_tool", [source], flags=" ".join(flags.WARNINGS))
+        self.build([self.out / name], "link_tool", objects)
+        return self.out / name
+
     # --- Kernel and images ---
 
     def kernel(self):
@@ -247,8 +263,9 @@ def write(tree, systems, debug):
     stripped = {name: graph.component(component) for name, component in tree.components.items()}
     graph.build(["components"], "phony", stripped.values())
     graph.tests()
+    programs = [graph.program(name) for name in PROGRAMS]
     kernel = graph.kernel()
     graph.build(["kernel"], "phony", kernel)
     images = [graph.image(item, kernel, stripped) for item in systems]
-    graph.build(["all"], "phony", ["components", "kernel", *images])
+    graph.build(["all"], "phony", ["components", "kernel", *programs, *images])
     write_if_changed(graph.out / "build.ninja", graph.ninja.text().encode())

@@ -12,6 +12,7 @@ from ui import Fail, progress_end  # noqa: E402
 
 COMMANDS = {
     "run": "build a system and run it in a virtual machine",
+    "serve": "boot a fresh virtual machine for every visitor",
     "build": "build systems and components",
     "test": "run the tests",
     "clean": "remove what was built",

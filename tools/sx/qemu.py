@@ -9,6 +9,7 @@ from ui import Fail, names
 
 COMMAND_LINE_MAX = 2047  # include/starina/process.h: boot_info_page
 GDB_PORT = 1234
+VISIT_CODE_MIB = 16  # QEMU's default, 1 GiB of translated code, would be most of a machine's address space
 PEER = ".peer"  # of `--net unix:PATH`: where the machine sends its frames
 PROGRAM = "qemu-system-x86_64"
 
@@ -106,6 +107,19 @@ def command(options, system, ram_file=None):
     arguments += ["-icount", "shift=0,sleep=off"] if options.icount else []
     arguments += ["-gdb", f"tcp:127.0.0.1:{GDB_PORT}", "-S"] if options.gdb else []
     arguments += ["-kernel", image]
+    words = kernel_words(options, system)
+    return arguments + (["-append", words] if words else [])
+
+
+def visit_command(options, system):
+    """The machine that the gateway boots for one visitor: descriptor 3 is the socket that joins the two."""
+    image = shown(output(options.debug) / system.name / "starina.elf")
+    arguments = [PROGRAM, *MACHINES["microvm"], "-accel", f"tcg,tb-size={VISIT_CODE_MIB}", "-cpu", "max", "-m", str(options.memory)]
+    arguments += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    arguments += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+    arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    arguments += ["-chardev", "socket,id=link,fd=3", "-device", "virtio-serial-device", "-device", "virtserialport,chardev=link"]
+    arguments += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-kernel", image]
     words = kernel_words(options, system)
     return arguments + (["-append", words] if words else [])
 

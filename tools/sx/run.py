@@ -62,13 +62,13 @@ def load_system(name):
     return system.load(name, tree.load().components)
 
 
-def check_port(port):
+def check_port(port, option="sx run --port"):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise Fail(f"port {port} can't be used ({error.strerror}); choose another: sx run --port {port + 1}") from None
+            raise Fail(f"port {port} can't be used ({error.strerror}); choose another: {option} {port + 1}") from None
 
 
 def check_interface(name):

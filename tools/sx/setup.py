@@ -37,6 +37,7 @@ TEST = [
     Need("clang-format-19", "checks the C code's format", "clang-format-19"),
     Need("curl", "asks the virtual machine for pages", "curl"),
     Need("wrk", "loads the web server", "wrk"),
+    Need("slowhttptest", "attacks the gateway slowly", "slowhttptest"),
     Need("chromium", "renders the page", "chromium"),
 ]
 GROUPS = {"build": BUILD, "run": BUILD + RUN, "unit": BUILD + UNIT, "test": BUILD + RUN + UNIT + TEST}
