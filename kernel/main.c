@@ -9,6 +9,7 @@
 #include "process.h"
 #include "random.h"
 #include "scheduler.h"
+#include "system.h"
 #include "trace.h"
 
 #include <starina/archive.h>
@@ -158,6 +159,7 @@ static void bring_online(void) {
     if (has_word(boot_info.command_line, "trace")) {
         start_tracing();
     }
+    system_counts_instructions = has_word(boot_info.command_line, "icount");
     arch_start_cpus();
     start_init();
     scheduler_leave_kernel();

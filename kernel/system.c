@@ -1,4 +1,5 @@
 // System calls about the machine as a whole.
+#include "system.h"
 #include "interrupt.h"
 #include "log.h"
 #include "page.h"
@@ -8,6 +9,8 @@
 
 static nsec_t booted_ns;
 static uint64_t booted_instructions;
+
+bool system_counts_instructions;
 
 static status_t check_resource(struct thread *thread, handle_t resource) {
     struct object *object;
@@ -41,16 +44,19 @@ status_t sys_system_info(struct thread *thread, uaddr_t address) {
     return syscall_copy_out(thread, address, &info, sizeof(info));
 }
 
-// Under `-icount shift=0` the time-stamp counter counts instructions.
 status_t sys_system_booted(struct thread *thread, handle_t resource) {
     TRY(check_resource(thread, resource));
     if (booted_ns != 0) {
         return OK;
     }
-    booted_instructions = arch_ticks() - boot_info.entry_ticks;
     booted_ns = arch_clock_now();
-    log_print("booted in %lu.%03lu ms, %lu instructions", booted_ns / NSEC_PER_MSEC, booted_ns % NSEC_PER_MSEC / NSEC_PER_USEC,
-              booted_instructions);
+    unsigned long ms = booted_ns / NSEC_PER_MSEC, us = booted_ns % NSEC_PER_MSEC / NSEC_PER_USEC;
+    if (system_counts_instructions) {
+        booted_instructions = arch_ticks() - boot_info.entry_ticks;
+        log_print("booted in %lu.%03lu ms, %lu instructions", ms, us, booted_instructions);
+    } else {
+        log_print("booted in %lu.%03lu ms", ms, us);
+    }
     return OK;
 }
 
