@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paths import COMPONENT_FOLDERS, ROOT, shown
-from strict import REQUIRED, check_table, in_range, one_of, read_toml, size, strings
+from strict import REQUIRED, check_table, in_range, one_of, read_toml, size_in, strings
 from ui import Fail, names
 
 VIRTIO_IDS = {"net": 1, "blk": 2, "console": 3, "rng": 4}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+TEST_PATTERN = re.compile(r"([a-z0-9_?]|\*(?!\*))+(/([a-z0-9_?]|\*(?!\*))+)*_test\.c")
 SETTING_KINDS = ("number", "text")
 RESTARTS = ("never", "on-failure", "always")
+# What process_create (kernel/process.c) and the largest machine allow.
+HANDLES_MAX = 4096
+memory_size, stack_size = size_in("64 KiB", "64 GiB"), size_in("1 KiB", "1 MiB")
 # Served by init itself, over the bootstrap channel or as a service of its own.
 INIT_INTERFACES = ("inspect", "supervisor")
 
@@ -19,9 +23,10 @@ INIT_INTERFACES = ("inspect", "supervisor")
 def devices(value):
     result = []
     for device in value:
-        if not isinstance(device, dict) or set(device) != {"virtio"} or device["virtio"] not in VIRTIO_IDS:
+        kind = device.get("virtio") if isinstance(device, dict) and len(device) == 1 else None
+        if not isinstance(kind, str) or kind not in VIRTIO_IDS:
             raise ValueError(f'has something else than {{ virtio = "KIND" }} with KIND one of {names(VIRTIO_IDS)}')
-        result.append(device["virtio"])
+        result.append(kind)
     return result
 
 
@@ -32,17 +37,24 @@ def settings(value):
     return value
 
 
+def test_patterns(value):
+    for pattern in strings(value):
+        if not TEST_PATTERN.fullmatch(pattern):
+            raise ValueError(f"has '{pattern}', which is no pattern of test files like \"lib/ring/*_test.c\"")
+    return value
+
+
 FIELDS = {
     "doc": (str, REQUIRED, None),
     "provides": (list, (), strings),
     "needs": (list, (), strings),
     "devices": (list, (), devices),
     "libraries": (list, (), strings),
-    "tests": (list, (), strings),  # globs of test files that it runs on the target
+    "tests": (list, (), test_patterns),  # globs of test files that it runs on the target
     "archive": (bool, False, None),
-    "memory": (str, 1 << 20, size),
-    "stack": (str, 32 << 10, size),
-    "handles": (int, 64, in_range(1, 65535)),
+    "memory": (str, 1 << 20, memory_size),
+    "stack": (str, 32 << 10, stack_size),
+    "handles": (int, 64, in_range(1, HANDLES_MAX)),
     "priority": (int, 16, in_range(0, 31)),
     "restart": (str, "never", one_of(*RESTARTS)),
     "config": (dict, {}, settings),
