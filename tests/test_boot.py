@@ -76,6 +76,13 @@ def test_eight_cpus():
         assert machine.get("/")
 
 
+def test_debug_lines_appear_when_asked_for():
+    for level, appears in ((2, False), (3, True)):
+        with Machine("--set", f"hello.log_level={level}", system="hello") as machine:
+            machine.wait_for(r"init: hello: ended")
+            assert ("hello: debug: known here as hello" in machine.console.text()) == appears
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_the_machine(number):
     with Machine(system="hello") as machine:

@@ -40,6 +40,7 @@ from ui import Fail
         ('restart = "sometimes"', "'restart' is none of never, on-failure, always"),
         ('config = { port = "integer" }', "'config' must be like"),
         ("config = { Port = 1 }", "'config' must be like"),
+        ('config = { log_level = "number" }', "'config' has 'log_level', which every component has"),
         ("= 1", "not valid TOML"),
     ],
 )

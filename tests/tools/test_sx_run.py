@@ -44,6 +44,8 @@ def test_isolation_patterns_and_settings_reach_the_kernel(web):
         (["--set", "hello.b=1"], "'hello' has no setting 'b'; "),
         (["--set", "init.b=1"], "'init' has no setting 'b'; "),
         (["--set", "hello.n=1k"], "'n' must be a number"),
+        (["--set", "hello.log_level=4"], "'log_level' must be 0 to 3"),
+        (["--set", "hello.log_level=debug"], "'log_level' must be a number"),
         (["--set", "hello.n="], "'n' must be a number"),
         (["--set", "hello.a=" + "x" * 2048], "command line is over 2047 bytes"),
     ],
@@ -52,6 +54,10 @@ def test_wrong_words_are_refused(web, arguments, complaint):
     with pytest.raises(Fail) as failure:
         words(web, *arguments)
     assert complaint in str(failure.value)
+
+
+def test_every_component_has_a_log_level(web):
+    assert words(web, "--set", "virtio_net.log_level=3", "--set", "init.log_level=3") == "virtio_net.log_level=3 init.log_level=3"
 
 
 def test_port_is_forwarded_on_this_machine_only(web):

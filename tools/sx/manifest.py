@@ -12,6 +12,9 @@ VIRTIO_IDS = {"net": 1, "blk": 2, "console": 3, "rng": 4}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 TEST_PATTERN = re.compile(r"([a-z0-9_?]|\*(?!\*))+(/([a-z0-9_?]|\*(?!\*))+)*_test\.c")
 SETTING_KINDS = ("number", "text")
+# What the framework itself reads in every component: lib/starina/log.c.
+COMMON_SETTINGS = {"log_level": "number"}
+LOG_LEVEL_MAX = 3
 RESTARTS = ("never", "on-failure", "always")
 # What process_create (kernel/process.c) and the largest machine allow.
 HANDLES_MAX = 4096
@@ -34,6 +37,8 @@ def settings(value):
     for key, kind in value.items():
         if not NAME.fullmatch(key) or kind not in SETTING_KINDS:
             raise ValueError(f'must be like {{ port = "number" }}, of kinds {names(SETTING_KINDS)}')
+        if key in COMMON_SETTINGS:
+            raise ValueError(f"has '{key}', which every component has without it; remove it")
     return value
 
 
@@ -84,11 +89,14 @@ class Component:
         return shown(self.folder / "component.toml")
 
     def check_setting(self, where, key, value):
-        kind = self.config.get(key)
+        known = self.config | COMMON_SETTINGS
+        kind = known.get(key)
         if kind is None:
-            raise Fail(f"{where}: '{self.name}' has no setting '{key}'; {self.manifest} has {names(self.config) or 'none'}")
+            raise Fail(f"{where}: '{self.name}' has no setting '{key}'; {self.manifest} has {names(known)}")
         if kind == "number" and not re.fullmatch(r"[0-9]{1,18}", str(value)):
             raise Fail(f"{where}: '{key}' must be a number, 0 to 999999999999999999, not '{value}'")
+        if key == "log_level" and int(value) > LOG_LEVEL_MAX:
+            raise Fail(f"{where}: 'log_level' must be 0 to {LOG_LEVEL_MAX}, not {value}; see docs/framework.md")
 
     def test_sources(self):
         """The test files of the tree that are compiled into it."""
