@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -70,6 +71,12 @@ def test_kernel_keeps_its_promises_to_components(cpu, machine):
                 assert re.search(r"[1-9]\d* passed, 0 failed", report), running.console.text()
 
 
+def test_machine_that_is_too_small_is_named():
+    with Machine("--memory", "8", system="web") as machine:
+        machine.wait_for(r"sx: http_server does not fit into the machine's 8 MiB, .*; try --memory 16")
+        assert "serves at" not in machine.console.text()
+
+
 def test_eight_cpus():
     with Machine("--cpus", "8") as machine:
         assert machine.status()["cpus"] == 8
@@ -83,14 +90,15 @@ def test_debug_lines_appear_when_asked_for():
             assert ("hello: debug: known here as hello" in machine.console.text()) == appears
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_machine(number):
-    with Machine(system="hello") as machine:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_the_machine_and_leaves_nothing(number, tmp_path):
+    with Machine("--trace", str(tmp_path / "trace.json"), system="hello") as machine:
         qemu = child_of(machine.process)
         assert is_alive(qemu)
         machine.process.send_signal(number)
         assert machine.process.wait(10) == 130
         assert not is_alive(qemu)
+        assert not (ROOT / f"build/hello/ram-{machine.process.pid}").exists()
 
 
 def test_killed_sx_leaves_no_machine():
@@ -112,7 +120,7 @@ def test_busy_port_is_reported():
 
 def test_dry_run_prints_the_command_that_runs():
     port = str(free_port())
-    words = subprocess.run([ROOT / "sx", "run", "--port", port, "--dry-run"], capture_output=True, text=True, check=True).stdout.split()
+    words = shlex.split(subprocess.run([ROOT / "sx", "run", "--port", port, "--dry-run"], capture_output=True, text=True, check=True).stdout)
     assert words[0] == "qemu-system-x86_64"
     with Machine("--port", port, system="web") as machine:
         running = Path(f"/proc/{child_of(machine.process)}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
