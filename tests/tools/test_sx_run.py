@@ -109,6 +109,10 @@ def test_values_out_of_range_are_refused(arguments):
         options(*arguments)
 
 
+def test_icount_and_trace_are_words_of_the_kernel(web):
+    assert words(web, "--icount", "--trace", "/tmp/t") == "trace icount"
+
+
 def test_command_works_from_any_folder(web):
     command = qemu.command(options("--trace", "x"), web, ROOT / "build" / "a,b")
     assert command[command.index("-kernel") + 1] == str(ROOT / "build/s/starina.elf")

@@ -58,7 +58,7 @@ def setting_word(item, system):
 def kernel_words(options, system):
     words = isolation_words(options.isolate, system)
     words += [setting_word(item, system) for item in options.set]
-    words += ["trace"] if options.trace else []
+    words += [word for word in ("trace", "icount") if getattr(options, word, None)]
     line = " ".join(words)
     if len(line.encode()) > COMMAND_LINE_MAX:
         raise Fail(f"the kernel's command line is over {COMMAND_LINE_MAX} bytes; give fewer --isolate and --set")
