@@ -129,13 +129,3 @@ TEST("a size's order is the smallest that holds it") {
     EXPECT(page_order_for(bytes_of(PAGE_ORDER_MAX) + 1) > PAGE_ORDER_MAX);
     EXPECT(page_order_for(UINT64_MAX) > PAGE_ORDER_MAX);
 }
-
-TEST("a range is RAM if it touches any") {
-    machine_start(RAM);
-    paddr_t base = boot_info.ram[0].base;
-    EXPECT(page_is_ram(base, 1));
-    EXPECT(page_is_ram(base - PAGE_SIZE, PAGE_SIZE + 1));
-    EXPECT(page_is_ram(base + RAM - 1, 1));
-    EXPECT(!page_is_ram(base - PAGE_SIZE, PAGE_SIZE));
-    EXPECT(!page_is_ram(base + RAM, PAGE_SIZE));
-}

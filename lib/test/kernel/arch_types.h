@@ -27,6 +27,11 @@ struct arch_fault {
     const char *name;
 };
 
+static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value) {
+    thread->status = (uint64_t) status;
+    thread->value = value;
+}
+
 static inline void *physical_to_kernel(paddr_t physical) {
     return (void *) physical;
 }

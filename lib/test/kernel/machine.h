@@ -9,11 +9,6 @@
 #include <string.h>
 
 struct boot_info boot_info;
-const uint8_t image_start[1], image_end[1]; // the linker script's; an empty image
-
-paddr_t arch_image_to_physical(const void *) {
-    return 0;
-}
 
 // Each test runs in a process of its own: it has failed.
 [[noreturn]] void panic(const char *format, ...) {
