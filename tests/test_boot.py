@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,14 +62,31 @@ def test_same_elf_runs_in_both_modes():
     assert {f"{name}.elf" for name in modes} <= images["user"].keys()
 
 
+def target_tests():
+    """The sentences of the tests that conformance has: its own, and unit tests that need nothing of the host."""
+    component = tomllib.loads((ROOT / "apps/conformance/component.toml").read_text())
+    units = [path for pattern in component["tests"] for path in ROOT.glob(pattern)]
+    assert len(units) >= len(component["tests"]) > 0
+    sources = [*units, *(ROOT / "apps/conformance").glob("*.c")]
+    return [sentence for source in sources for sentence in re.findall(r'^TEST\("(.*)"\) \{$', source.read_text(), re.MULTILINE)]
+
+
 @pytest.mark.parametrize("cpu", ["qemu64", "max"])
 @pytest.mark.parametrize("machine", ["microvm", "q35"])
 def test_kernel_keeps_its_promises_to_components(cpu, machine):
+    expected = target_tests()
     for cpus in ("1", "4"):
         with Machine("--cpu", cpu, "--machine", machine, "--cpus", cpus, system="conformance") as running:
             for mode in ("user", "kernel"):
                 report = running.wait_for(rf"conformance_{mode}: .* passed, ", 60)
-                assert re.search(r"[1-9]\d* passed, 0 failed", report), running.console.text()
+                assert report.endswith(f": {len(expected)} passed, 0 failed"), running.console.text()
+                assert all(f"conformance_{mode}: ok: {sentence}" in running.console.text() for sentence in expected)
+
+
+def test_machine_that_is_too_small_is_named():
+    with Machine("--memory", "8", system="web") as machine:
+        machine.wait_for(r"sx: http_server does not fit into the machine's 8 MiB, .*; try --memory 16")
+        assert "serves at" not in machine.console.text()
 
 
 def test_eight_cpus():
@@ -76,14 +95,22 @@ def test_eight_cpus():
         assert machine.get("/")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_machine(number):
-    with Machine(system="hello") as machine:
+def test_debug_lines_appear_when_asked_for():
+    for level, appears in ((2, False), (3, True)):
+        with Machine("--set", f"hello.log_level={level}", system="hello") as machine:
+            machine.wait_for(r"init: hello: ended")
+            assert ("hello: debug: known here as hello" in machine.console.text()) == appears
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_the_machine_and_leaves_nothing(number, tmp_path):
+    with Machine("--trace", str(tmp_path / "trace.json"), system="hello") as machine:
         qemu = child_of(machine.process)
         assert is_alive(qemu)
         machine.process.send_signal(number)
         assert machine.process.wait(10) == 130
         assert not is_alive(qemu)
+        assert not (ROOT / f"build/hello/ram-{machine.process.pid}").exists()
 
 
 def test_killed_sx_leaves_no_machine():
@@ -105,7 +132,7 @@ def test_busy_port_is_reported():
 
 def test_dry_run_prints_the_command_that_runs():
     port = str(free_port())
-    words = subprocess.run([ROOT / "sx", "run", "--port", port, "--dry-run"], capture_output=True, text=True, check=True).stdout.split()
+    words = shlex.split(subprocess.run([ROOT / "sx", "run", "--port", port, "--dry-run"], capture_output=True, text=True, check=True).stdout)
     assert words[0] == "qemu-system-x86_64"
     with Machine("--port", port, system="web") as machine:
         running = Path(f"/proc/{child_of(machine.process)}/cmdline").read_bytes().decode().rstrip("\0").split("\0")

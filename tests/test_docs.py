@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,19 @@ def test_commands_do_what_the_page_says(name, tree):
                     shell.expect(line)
     finally:
         shell.stop()
+
+
+# --- References ---
+
+
+def test_page_of_the_kernels_objects_names_every_object_call_and_right():
+    page = (ROOT / "docs/kernel-objects.md").read_text()
+    types = re.findall(r"OBJECT_(\w+),", (ROOT / "kernel/object.h").read_text())
+    assert len(types) > 5
+    assert set(types) <= {title.upper() for title in re.findall(r"^## (\w+)$", page, re.MULTILINE)}
+    assert set(re.findall(r"syscalls/(\w+)\.md", page)) - {"README"} == set(tomllib.loads((ROOT / "include/starina/syscalls.toml").read_text()))
+    rights = set(re.findall(r"(RIGHT_\w+) = 1", (ROOT / "include/starina/types.h").read_text()))
+    assert rights == set(re.findall(r"^\| `(RIGHT_\w+)`", page, re.MULTILINE))
 
 
 # --- Code ---

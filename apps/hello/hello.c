@@ -3,6 +3,7 @@
 
 static status_t start(void) {
     log_info("hello from a component");
+    log_debug("known here as %s", component_name());
     component_exit(0);
 }
 

@@ -3,7 +3,7 @@
 import shlex
 from fnmatch import fnmatchcase
 
-from paths import output, shown
+from paths import output
 from system import ISOLATIONS
 from ui import Fail, names
 
@@ -28,7 +28,11 @@ def isolation_words(patterns, system):
     """Resolves `--isolate PATTERN=MODE` to the kernel's word; later patterns win."""
     chosen = {}
     for item in patterns:
-        pattern, _, mode = item.partition("=")
+        pattern, equals, mode = item.partition("=")
+        if not equals:
+            raise Fail(f"--isolate {item}: must be PATTERN=MODE, as in '{item or 'hello'}=kernel'")
+        if pattern == "init":
+            raise Fail(f"--isolate {item}: init is always in user isolation; leave it out")
         matches = [instance.name for instance in system.instances if fnmatchcase(instance.name, pattern)]
         if mode not in ISOLATIONS:
             raise Fail(f"--isolate {item}: the mode must be one of {', '.join(ISOLATIONS)}, as in 'hello=kernel'")
@@ -55,7 +59,7 @@ def setting_word(item, system):
 def kernel_words(options, system):
     words = isolation_words(options.isolate, system)
     words += [setting_word(item, system) for item in options.set]
-    words += ["trace"] if options.trace else []
+    words += [word for word in ("trace", "icount") if getattr(options, word, None)]
     line = " ".join(words)
     if len(line.encode()) > COMMAND_LINE_MAX:
         raise Fail(f"the kernel's command line is over {COMMAND_LINE_MAX} bytes; give fewer --isolate and --set")
@@ -93,13 +97,13 @@ def memory(options, ram_file):
     """RAM in a file outlives QEMU: the trace is read from it."""
     arguments = ["-m", str(options.memory)]
     if ram_file:
-        backend = f"memory-backend-file,id=ram,size={options.memory}M,mem-path={ram_file},share=on"
+        backend = f"memory-backend-file,id=ram,size={options.memory}M,mem-path={escaped(str(ram_file))},share=on"
         arguments += ["-object", backend, "-machine", "memory-backend=ram"]
     return arguments
 
 
 def command(options, system, ram_file=None):
-    image = shown(output(options.debug) / system.name / "starina.elf")
+    image = str(output(options.debug) / system.name / "starina.elf")
     arguments = [PROGRAM, *MACHINES[options.machine], "-accel", "tcg", "-cpu", options.cpu, "-smp", str(options.cpus)]
     arguments += [*memory(options, ram_file), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     arguments += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]

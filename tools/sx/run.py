@@ -7,21 +7,24 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import qemu
+from advice import Advice, remedy
 from paths import ROOT, output, shown
 from ui import Fail, say
 
 PR_SET_PDEATHSIG = 1
 INTERFACE_NAME_MAX = 15
-SOCKET_PATH_MAX = 107 - len(qemu.PEER)
+ENDING = (signal.SIGTERM, signal.SIGHUP)  # as Ctrl-C
 BOOTED = "booted in"  # what the kernel says once every component serves
+SOCKET_PATH_MAX = 107 - len(qemu.PEER)
 
 
 def bounded(low, high):
     def convert(text):
-        if not text.isdigit() or not low <= int(text) <= high:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"'{text}' is not a number from {low} to {high}")
         return int(text)
 
@@ -81,6 +84,24 @@ def check_peer(path):
         raise Fail(f"nothing is bound to '{path}{qemu.PEER}'; make that datagram socket first: frames for it go there")
 
 
+def check_gdb():
+    try:
+        check_port(qemu.GDB_PORT)
+    except Fail:
+        raise Fail(f"--gdb: port {qemu.GDB_PORT} is busy; end what listens there, perhaps another sx run --gdb") from None
+
+
+def check_trace(path):
+    """It is written when the machine has ended: too late to learn that it can't be."""
+    existed = Path(path).exists()
+    try:
+        open(path, "ab").close()
+    except OSError as error:
+        raise Fail(f"--trace {path}: can't be written ({error.strerror}); choose another file") from None
+    if not existed:
+        Path(path).unlink()
+
+
 def check_network(options):
     kind, _, name = options.net.partition(":")
     if kind == "user":
@@ -95,12 +116,12 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(command):
+def start(command, complaints):
     # A session of its own: Ctrl-C reaches sx alone, which then ends QEMU in order.
-    pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=pipe, start_new_session=True, preexec_fn=die_with_parent
-    )
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, start_new_session=True,
+        preexec_fn=die_with_parent,
+    )  # fmt: skip
 
 
 def stop(machine):
@@ -109,22 +130,25 @@ def stop(machine):
     machine.wait()
 
 
-def follow(machine, symbolizer, address):
+def follow(machine, symbolizer, advice):
     """Shows the console until the machine ends. Says whether it printed anything."""
     printed = False
     for raw in machine.stdout:
         line = raw.decode(errors="replace").rstrip("\r\n")
         say(symbolizer.line(line))
         printed = True
-        if address and BOOTED in line:
-            say(f"Starina serves at {address}")
+        if more := advice.after(line, is_booted="] kernel: " + BOOTED in line):
+            say(more)
     return printed
 
 
-def exit_code(status, printed):
+def exit_code(status, printed, complaints):
     """What the guest wrote to isa-debug-exit: QEMU ends with twice that plus one."""
+    complaints.seek(0)
+    said = complaints.read().decode(errors="replace")
     if not printed:
-        raise Fail(f"QEMU ended with {status} before the kernel said anything; sx run --dry-run shows the command")
+        raise Fail(remedy(said))
+    sys.stderr.write(said)
     return status >> 1 if status > 0 else 0
 
 
@@ -135,17 +159,17 @@ def on_sigterm(number, frame):
 def run_machine(options, system, command):
     from symbolize import Symbolizer, elf_files
 
-    is_web = "net" in system.devices and options.net == "user"
     symbolizer = Symbolizer(elf_files(system, options.debug))
-    machine = start(command)
+    complaints = tempfile.TemporaryFile()
+    machine = start(command, complaints)
     try:
-        printed = follow(machine, symbolizer, f"http://127.0.0.1:{options.port}/" if is_web else None)
-        return exit_code(machine.wait(), printed)
+        printed = follow(machine, symbolizer, Advice(system, options))
+        return exit_code(machine.wait(), printed, complaints)
     except KeyboardInterrupt:
         return 130
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, *ENDING):
+            signal.signal(number, signal.SIG_IGN)
         stop(machine)
         symbolizer.close()
 
@@ -158,6 +182,10 @@ def prepare(options, system):
     setup.ensure("run", options.yes)
     if "net" in system.devices:
         check_network(options)
+    if options.gdb:
+        check_gdb()
+    if options.trace:
+        check_trace(options.trace)
     build.build([system.name], options.debug, yes=options.yes, quiet=not sys.stdout.isatty())
 
 
@@ -166,12 +194,13 @@ def main(options):
         options.cpus = 1
     system = load_system(options.system)
     image = output(options.debug) / system.name / "starina.elf"
-    ram_file = f"{shown(image.parent)}/ram-{os.getpid()}" if options.trace else None
+    ram_file = image.parent / f"ram-{os.getpid()}" if options.trace else None
     command = qemu.command(options, system, ram_file)
     if options.dry_run:
         say(qemu.quoted(command))
         return 0
-    signal.signal(signal.SIGTERM, on_sigterm)
+    for number in ENDING:
+        signal.signal(number, on_sigterm)
     prepare(options, system)
     if options.gdb:
         say(f"Waiting for: gdb {shown(image)} -ex 'target remote 127.0.0.1:{qemu.GDB_PORT}'")
@@ -180,8 +209,8 @@ def main(options):
         if options.trace:
             import trace
 
-            trace.save(ROOT / ram_file, image, options.trace)
+            trace.save(ram_file, image, options.trace)
         return code
     finally:
         if options.trace:
-            (ROOT / ram_file).unlink(missing_ok=True)
+            ram_file.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Reads TOML files strictly: an unknown key or a wrong type is an error that names the file and what to do."""
 
+import re
 import tomllib
 
 from paths import shown
@@ -14,16 +15,27 @@ def read_toml(path):
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise Fail(f"{shown(path)}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Fail(f"{shown(path)}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise Fail(f"{shown(path)}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # TOML's, UTF-8's, and Python's own about a number of thousands of digits
+        raise Fail(f"{shown(path)}: not valid TOML: {' '.join(str(error).split())}") from None
 
 
-def size(value):
-    """Bytes of "2 MiB"."""
-    number, _, unit = value.partition(" ")
-    if not number.isdigit() or unit not in UNITS or int(number) == 0:
-        raise ValueError('is not a size like "64 KiB" or "2 MiB"')
-    return int(number) * UNITS[unit]
+def size_in(low, high):
+    """A check that turns "2 MiB" into bytes; the limits are written alike."""
+
+    def bytes_of(value):
+        match = re.fullmatch(r"([0-9]{1,12}) ([KMG]iB)", value)
+        if not match:
+            raise ValueError('is not a size like "64 KiB" or "2 MiB"')
+        return int(match[1]) * UNITS[match[2]]
+
+    def check(value):
+        if not bytes_of(low) <= bytes_of(value) <= bytes_of(high):
+            raise ValueError(f"is not in {low} to {high}")
+        return bytes_of(value)
+
+    return check
 
 
 def one_of(*choices):

@@ -4,9 +4,10 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manifest import INIT_INTERFACES, NAME, RESTARTS, VIRTIO_IDS, Component
+from archive import PATH_SIZE
+from manifest import INIT_INTERFACES, NAME, RESTARTS, VIRTIO_IDS, Component, memory_size
 from paths import ROOT, shown
-from strict import REQUIRED, check_table, in_range, one_of, read_toml, size
+from strict import REQUIRED, check_table, in_range, one_of, read_toml
 from ui import Fail, names
 
 ISOLATIONS = ("user", "kernel")
@@ -22,7 +23,7 @@ INSTANCE_FIELDS = {
     "component": (str, None, None),
     "config": (dict, {}, None),
     "restart": (str, None, one_of(*RESTARTS)),
-    "memory": (str, None, size),
+    "memory": (str, None, memory_size),
     "priority": (int, None, in_range(0, 31)),
 }
 
@@ -59,7 +60,7 @@ def config_text(where, component, config):
     for key, value in config.items():
         if isinstance(value, bool):
             value = int(value)
-        if not isinstance(value, (int, str)) or "\n" in str(value):
+        if not isinstance(value, (int, str)) or not str(value).isprintable():
             raise Fail(f"{where}: config '{key}' must be a number, true, false or one line of text")
         component.check_setting(f"{where}: config", key, value)
         lines.append(f"{key}={value}\n")
@@ -128,12 +129,20 @@ def ordered(where, instances):
     return result
 
 
+def is_in_tree(root, source):
+    """Nothing else gets into an image: not by .., an absolute path or a link."""
+    try:
+        return (root / source).exists() and (root / source).resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError):
+        return False  # no name that a file could have
+
+
 def files(where, table, root):
     result = {}
     for target, source in table.items():
         if not target.startswith("/") or target.startswith(("/components", "/system")) or target.endswith("/"):
             raise Fail(f"{where}: [files] '{target}' must begin with / and not be /components, /system or end in /")
-        if not isinstance(source, str) or not (root / source).exists():
+        if not isinstance(source, str) or not is_in_tree(root, source):
             raise Fail(f"{where}: [files] '{target}': no file or folder '{source}' in the tree")
         path = root / source
         if path.is_file():
@@ -141,6 +150,9 @@ def files(where, table, root):
         else:
             found = sorted(item for item in path.rglob("*") if item.is_file())
             result |= {f"{target}/{item.relative_to(path)}": item for item in found}
+    for target in result:
+        if len(target.encode()) >= PATH_SIZE or not target.isprintable():
+            raise Fail(f"{where}: [files] {target!r}: a path in the archive is at most {PATH_SIZE - 1} printable bytes; rename it")
     return result
 
 

@@ -6,6 +6,9 @@ import sys
 class Fail(Exception):
     """Ends the command with this one line, which says what to do."""
 
+    def __str__(self):
+        return "".join(character if character.isprintable() else "?" for character in super().__str__())
+
 
 def say(text):
     print(text, flush=True)

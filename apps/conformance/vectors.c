@@ -1,0 +1,120 @@
+// Vector registers: every thread finds its own after it was preempted, by threads of its component and of another one.
+//
+// Two instances of this component run at once, one in each isolation mode, so user and kernel mode preempt each other.
+#include "conformance.h"
+
+enum { REGISTERS = 16, WIDTH = 32, THREADS = 3, ROUNDS = 12 };
+enum : uint64_t { SPINS = 1000000, SPIN_LIMIT_NS = 30ull * NSEC_PER_SEC };
+enum : uint32_t { CPUID_1_XSAVE_ENABLED = 1u << 27, CPUID_1_AVX = 1u << 28, XCR0_SSE_AND_AVX = 6 }; // Intel SDM vol. 1 §14.3
+
+struct vectors {
+    alignas(WIDTH) uint8_t bytes[REGISTERS][WIDTH];
+};
+
+static bool has_avx(void) {
+    uint32_t eax = 1, ebx, ecx = 0, edx;
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    if ((ecx & CPUID_1_XSAVE_ENABLED) == 0 || (ecx & CPUID_1_AVX) == 0) {
+        return false;
+    }
+    __asm__("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+    return (eax & XCR0_SSE_AND_AVX) == XCR0_SSE_AND_AVX;
+}
+
+#define EACH_REGISTER(do) \
+    do                    \
+    (0) do(1) do(2) do(3) do(4) do(5) do(6) do(7) do(8) do(9) do(10) do(11) do(12) do(13) do(14) do(15)
+#define LOAD_XMM(n) "movaps " #n "*32(%[in]), %%xmm" #n "\n"
+#define STORE_XMM(n) "movaps %%xmm" #n ", " #n "*32(%[out])\n"
+#define LOAD_YMM(n) "vmovaps " #n "*32(%[in]), %%ymm" #n "\n"
+#define STORE_YMM(n) "vmovaps %%ymm" #n ", " #n "*32(%[out])\n"
+#define SPIN "1: dec %[spins]\njnz 1b\n"
+#define CLOBBERED                                                                                                              \
+    "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
+        "xmm13", "xmm14", "xmm15"
+
+// Fills the registers, computes for a while without touching them, and writes down what they hold then.
+static void hold_xmm(const struct vectors *in, struct vectors *out, uint64_t spins) {
+    __asm__ volatile(EACH_REGISTER(LOAD_XMM) SPIN EACH_REGISTER(STORE_XMM)
+                     : [spins] "+r"(spins)
+                     : [in] "r"(in), [out] "r"(out)
+                     : CLOBBERED);
+}
+
+static void hold_ymm(const struct vectors *in, struct vectors *out, uint64_t spins) {
+    __asm__ volatile(EACH_REGISTER(LOAD_YMM) SPIN EACH_REGISTER(STORE_YMM) "vzeroupper\n"
+                     : [spins] "+r"(spins)
+                     : [in] "r"(in), [out] "r"(out)
+                     : CLOBBERED);
+}
+
+static uint8_t pattern(uint64_t thread, unsigned round, unsigned index, unsigned byte) {
+    return (uint8_t) (thread * 101 + round * 37 + index * 17 + byte * 3 + 1);
+}
+
+// How many bytes were not what this thread had put there.
+static uint64_t wrong_bytes(uint64_t thread, unsigned round, bool is_wide) {
+    struct vectors in, out = {};
+    for (unsigned index = 0; index < REGISTERS; index++) {
+        for (unsigned byte = 0; byte < WIDTH; byte++) {
+            in.bytes[index][byte] = pattern(thread, round, index, byte);
+        }
+    }
+    (is_wide ? hold_ymm : hold_xmm)(&in, &out, SPINS);
+    uint64_t wrong = 0;
+    for (unsigned index = 0; index < REGISTERS; index++) {
+        for (unsigned byte = 0; byte < (is_wide ? WIDTH : WIDTH / 2); byte++) {
+            wrong += out.bytes[index][byte] != in.bytes[index][byte];
+        }
+    }
+    return wrong;
+}
+
+// The control registers are each thread's own too: MXCSR's and the x87's rounding.
+static uint64_t wrong_rounding(uint64_t thread) {
+    uint32_t wanted = 0x1f80 | (uint32_t) (thread & 3) << 13, found = 0;
+    uint16_t x87_wanted = (uint16_t) (0x037f | (thread & 3) << 10), x87_found = 0;
+    uint64_t spins = SPINS / 4;
+    __asm__ volatile("ldmxcsr %[wanted]\nfldcw %[x87_wanted]\n" SPIN "stmxcsr %[found]\nfnstcw %[x87_found]\n"
+                     : [spins] "+r"(spins), [found] "=m"(found), [x87_found] "=m"(x87_found)
+                     : [wanted] "m"(wanted), [x87_wanted] "m"(x87_wanted)
+                     : "cc");
+    return (found & 0x7fc0) != (wanted & 0x7fc0) || x87_found != x87_wanted;
+}
+
+static _Atomic uint64_t wrong, ended;
+
+static void hold(uint64_t thread) {
+    bool is_wide = has_avx();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        wrong += wrong_bytes(thread, round, is_wide && round % 4 != 3);
+        wrong += wrong_rounding(thread);
+    }
+}
+
+[[noreturn]] static void holder(uint64_t thread, struct thread_buffer *buffer) {
+    (void) buffer;
+    hold(thread);
+    ended++;
+    thread_exit();
+}
+
+TEST("vector registers keep every bit while other threads and another component use them") {
+    thread_t threads[THREADS];
+    poll_t nothing;
+    EXPECT_EQ(poll_create(&nothing), OK);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        EXPECT_EQ(thread_create((uint64_t) holder, 4 * PAGE_SIZE, i + 1, &threads[i]), OK);
+    }
+    hold(0);
+    nsec_t deadline = clock_ns() + SPIN_LIMIT_NS;
+    while (ended < THREADS && clock_ns() < deadline) {
+        EXPECT_EQ(poll_wait(nothing, clock_ns() + NSEC_PER_MSEC), ERR_TIMED_OUT);
+    }
+    EXPECT_EQ(ended, THREADS);
+    EXPECT_EQ(wrong, 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        EXPECT_EQ(handle_close(threads[i].handle), OK);
+    }
+    EXPECT_EQ(handle_close(nothing.handle), OK);
+}

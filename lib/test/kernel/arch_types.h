@@ -1,0 +1,41 @@
+// An architecture for unit tests of the kernel's portable parts on the host, in place of kernel/arch/x86_64's: a physical
+// address is the host's own.
+#pragma once
+
+enum : vaddr_t { ARCH_USER_BASE = 0x10000, ARCH_USER_END = 0x00007ffffffff000 };
+enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 47 };
+enum : uint32_t { ELF_MACHINE = 62, ELF_RELOCATION_RELATIVE = 8 };
+enum { CPU_MAX = 8 };
+
+struct arch_thread {
+    uint64_t number, arguments[6], status, value;
+};
+
+struct arch_vmspace {
+    paddr_t root;
+};
+
+struct arch_cpu {
+    struct thread *current;
+    uint32_t index;
+};
+
+struct arch_fault {
+    unsigned vector;
+    vaddr_t address;
+    bool is_page_fault;
+    const char *name;
+};
+
+static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value) {
+    thread->status = (uint64_t) status;
+    thread->value = value;
+}
+
+static inline void *physical_to_kernel(paddr_t physical) {
+    return (void *) physical;
+}
+
+static inline paddr_t kernel_to_physical(const void *pointer) {
+    return (paddr_t) pointer;
+}
