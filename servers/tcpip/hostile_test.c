@@ -84,3 +84,37 @@ TEST("what waits for an ARP answer does not refer to a folio that is let go mean
     EXPECT(remote_receive(&remote, &segment) && segment.size > 0);
     EXPECT(segment.sequence == remote.expected);
 }
+
+static channel_t set_up_listener(void) {
+    struct remote first;
+    channel_t stream;
+    bool is_up = set_up(&first, &stream);
+    return is_up ? listen_on(peer_client(), "tcp-listen:0.0.0.0:81") : (channel_t) {};
+}
+
+static bool is_body_received(struct remote *remote, size_t size) {
+    return remote_receive_data(remote, received, sizeof(received)) == size && are_equal(received, bytes, size);
+}
+
+TEST("many slow readers of large bodies leave room for others") {
+    enum { READERS = 110 };
+    struct remote remote;
+    channel_t listener = set_up_listener(), stream;
+    for (uint16_t i = 0; i < READERS; i++) {
+        EXPECT(remote_connect(&remote, 6000 + i, 81) && accept_stream(listener, &stream));
+        write_folio(stream, 0, 100000);
+    }
+    EXPECT(remote_connect(&remote, 7000, 81) && accept_stream(listener, &stream));
+    write_folio(stream, 0, 100000);
+    EXPECT(is_body_received(&remote, 100000));
+}
+
+TEST("a remote host that takes only tiny segments gets its body all the same") {
+    channel_t listener = set_up_listener(), stream;
+    for (uint16_t mss = 16; mss <= 256; mss *= 2) {
+        struct remote remote = {.port = 5000 + mss, .other_port = 81, .window = UINT16_MAX, .mss = mss};
+        EXPECT(remote_connect_as(&remote) && accept_stream(listener, &stream));
+        write_folio(stream, 0, 50000);
+        EXPECT(is_body_received(&remote, 50000));
+    }
+}
