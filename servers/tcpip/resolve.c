@@ -73,6 +73,21 @@ static void found(const char *name, const ip_addr_t *address, void *context) {
     lookup_finish(lookup, was_answered ? ERR_NOT_FOUND : ERR_TIMED_OUT, 0);
 }
 
+static void forget(void *context, status_t status, uint32_t address) {
+    (void) context;
+    (void) status;
+    (void) address;
+}
+
+// lwIP goes on until it has an answer or gives up.
+void resolve_cancel(const void *context) {
+    for (size_t i = 0; i < LOOKUPS_MAX; i++) {
+        if (lookups[i].context == context) {
+            lookups[i].resolved = lookups[i].resolved != nullptr ? forget : nullptr;
+        }
+    }
+}
+
 status_t resolve_begin(bytes_t name, resolved_t resolved, void *context) {
     char text[HOST_NAME_MAX_LENGTH + 1];
     ip_addr_t address;

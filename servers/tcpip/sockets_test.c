@@ -71,3 +71,69 @@ TEST("bad URIs and taken ports get their errors") {
     peer_open(client, "tcp-listen:0.0.0.0:80");
     EXPECT(peer_opened(client, &status, &channel) && status == ERR_BUSY);
 }
+
+static void take_frames(void) {
+    uint8_t frame[2048];
+    size_t size;
+    while (peer_take(frame, &size)) {
+    }
+}
+
+// How many connections to a host that never answers the client may begin.
+static unsigned connect_until_refused(channel_t client, const char *uri) {
+    channel_t stream;
+    status_t status = OK;
+    unsigned count = 0;
+    for (peer_open(client, uri); !peer_opened(client, &status, &stream) && count < 1000; count++) {
+        take_frames();
+        peer_open(client, uri);
+    }
+    return status == ERR_LIMIT ? count : 1000;
+}
+
+TEST("a client may have so many connections; when it leaves, those that it still waits for end") {
+    EXPECT(peer_start(static_config));
+    channel_t greedy = peer_client(), listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;
+    unsigned count = connect_until_refused(greedy, "tcp:10.0.2.2:7");
+    EXPECT(count > 8 && count < 128);
+    for (int i = 0; i < 20; i++) {
+        fake_close(greedy);
+        fake_run();
+        greedy = peer_client();
+        EXPECT_EQ(connect_until_refused(greedy, "tcp:10.0.2.2:7"), count);
+    }
+    struct remote remote;
+    EXPECT(remote_connect(&remote, 5000, 80) && accept_stream(listener, &stream));
+}
+
+TEST("a client that leaves during a lookup is forgotten, whatever comes of it") {
+    EXPECT(peer_start(static_config));
+    channel_t client = peer_client();
+    peer_open(client, "tcp:example.org:7");
+    fake_close(client);
+    fake_run();
+    for (int i = 0; i < 40; i++) {
+        take_frames();
+        fake_advance(NSEC_PER_SEC / 2);
+    }
+    struct remote remote;
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;
+    EXPECT(remote_connect(&remote, 5000, 80) && accept_stream(listener, &stream));
+}
+
+TEST("without room to wait for its answer no connection begins") {
+    EXPECT(peer_start(static_config));
+    unsigned waiting = 0, count = 64;
+    for (int i = 0; i < 4 && count == 64; i++) {
+        count = connect_until_refused(peer_client(), "tcp:10.0.2.2:7");
+        waiting += count;
+    }
+    take_frames();
+    channel_t client = peer_client(), stream;
+    status_t status = OK;
+    uint8_t frame[2048];
+    size_t size;
+    peer_open(client, "tcp:10.0.2.2:9");
+    EXPECT(waiting >= 64 && peer_opened(client, &status, &stream) && status == ERR_LIMIT);
+    EXPECT(!peer_take(frame, &size));
+}

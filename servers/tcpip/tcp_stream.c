@@ -44,11 +44,30 @@ void tcp_stream_close_channel(struct tcp_stream *stream) {
 }
 
 void tcp_stream_free(struct tcp_stream *stream) {
+    stream->owner = nullptr;
     tcp_send_drop(stream);
     tcp_receive_drop(stream);
     tcp_stream_close_channel(stream);
     stream->next = free_streams;
     free_streams = stream;
+}
+
+unsigned tcp_streams_owned(const struct client *owner) {
+    unsigned count = 0;
+    for (size_t i = 0; i < fresh_streams; i++) {
+        count += streams[i].owner == owner;
+    }
+    return count;
+}
+
+void tcp_streams_disown(const struct client *owner) {
+    for (size_t i = 0; i < fresh_streams; i++) {
+        struct tcp_stream *stream = &streams[i];
+        if (stream->owner == owner) {
+            stream->owner = nullptr;
+            tcp_connect_cancel(stream);
+        }
+    }
 }
 
 // The connection is no more: whoever waits for it is told.
