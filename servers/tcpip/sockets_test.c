@@ -137,3 +137,15 @@ TEST("without room to wait for its answer no connection begins") {
     EXPECT(waiting >= 64 && peer_opened(client, &status, &stream) && status == ERR_LIMIT);
     EXPECT(!peer_take(frame, &size));
 }
+
+TEST("a port that one client listens on at all addresses is not another's at one of them") {
+    EXPECT(peer_start(static_config));
+    channel_t first = peer_client(), second = peer_client(), channel;
+    status_t status;
+    EXPECT(listen_on(first, "tcp-listen:0.0.0.0:80").handle != HANDLE_INVALID);
+    peer_open(second, "tcp-listen:10.0.2.15:80");
+    EXPECT(peer_opened(second, &status, &channel) && status == ERR_BUSY);
+    EXPECT(listen_on(first, "tcp-listen:10.0.2.15:81").handle != HANDLE_INVALID);
+    peer_open(second, "tcp-listen:0.0.0.0:81");
+    EXPECT(peer_opened(second, &status, &channel) && status == ERR_BUSY);
+}
