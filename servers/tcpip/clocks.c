@@ -60,6 +60,7 @@ static enum urgency arp_urgency(void) {
     return arp_deadline != 0 && clock_ns() < arp_deadline ? URGENT : RARE;
 }
 
+// An entry in use is asked for again in its last 30 s: rests must be shorter than that.
 static void arp_run(uint64_t ticks) {
     for (uint64_t i = 0; i < ticks && i < ARP_MAXAGE; i++) {
         etharp_tmr();
@@ -103,7 +104,7 @@ enum { TCP_CLOCK, ARP_CLOCK, DHCP_CLOCK, LEASE_CLOCK, DNS_CLOCK, CLOCK_COUNT };
     {.tick = (tick_ms) * NSEC_PER_MSEC, .rest = (rest_s) * NSEC_PER_SEC, .urgency = name##_urgency, .run = name##_run}
 
 static struct clock clocks[CLOCK_COUNT] = {
-    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 60),
+    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 10),
     [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, 0), [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, 0),
     [DNS_CLOCK] = CLOCK(dns, DNS_TMR_INTERVAL, 60),
 };

@@ -63,6 +63,19 @@ TEST("an idle stack sets few timers, with a connection as without") {
     EXPECT(fake_timer_sets() - before < 8);
 }
 
+TEST("an address in use is asked for again before it is forgotten, and nothing waits for it") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    uint64_t searches = peer_arp_searches();
+    for (int i = 0; i < 700; i++) {
+        write_bytes(stream, bytes, 10);
+        EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 10);
+        fake_advance(NSEC_PER_SEC);
+    }
+    EXPECT_EQ(peer_arp_searches(), searches);
+}
+
 TEST("what waits for an ARP answer does not refer to a folio that is let go meanwhile") {
     struct remote remote;
     struct segment segment;
@@ -76,9 +89,10 @@ TEST("what waits for an ARP answer does not refer to a folio that is let go mean
     for (uint32_t i = 0; i < 40; i++) {
         peer_give_arp(false, PEER_ADDRESS + ((100 + i) << 24)); // younger addresses take the place of the remote host's
     }
+    uint64_t searches = peer_arp_searches();
     peer_answer_arp(false);
     remote_send(&remote, ACK, nullptr, 0);
-    EXPECT(!remote_receive(&remote, &segment) && peer_arp_questions() > 0);
+    EXPECT(!remote_receive(&remote, &segment) && peer_arp_searches() > searches);
     remote_send(&remote, RST | ACK, nullptr, 0);
     peer_give_arp(true, PEER_ADDRESS);
     EXPECT(remote_receive(&remote, &segment) && segment.size > 0);

@@ -24,7 +24,7 @@ static channel_t driver;
 static struct frame_end end;
 static uint16_t free_buffers[FRAME_HALF];
 static size_t free_count;
-static uint64_t kicks, arp_questions;
+static uint64_t kicks, arp_searches;
 static bool answers_arp = true;
 
 static void put(void *to, const void *from, size_t size) {
@@ -172,8 +172,8 @@ void peer_answer_arp(bool answers) {
     answers_arp = answers;
 }
 
-uint64_t peer_arp_questions(void) {
-    return arp_questions;
+uint64_t peer_arp_searches(void) {
+    return arp_searches;
 }
 
 // Answers for every address but the component's.
@@ -181,7 +181,7 @@ static bool answer_arp(const uint8_t *frame) {
     const uint8_t *arp = frame + ETHERNET_SIZE;
     bool is_arp = frame[12] == 8 && frame[13] == 6;
     bool is_question = is_arp && arp[7] == 1 && memcmp(arp + 14, arp + 24, 4) != 0;
-    arp_questions += is_question;
+    arp_searches += is_question && frame[0] == 0xff;
     if (is_question && answers_arp) {
         uint32_t wanted;
         put(&wanted, arp + 24, 4);

@@ -20,7 +20,7 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 void peer_give(const uint8_t *frame, size_t size);    // to the component; it runs
 bool peer_take(uint8_t *out_frame, size_t *out_size); // from it. ARP requests for the remote host are answered first
 void peer_answer_arp(bool answers);                   // whether it does that; at first it does
-uint64_t peer_arp_questions(void);                    // so many came
+uint64_t peer_arp_searches(void);                     // questions to all stations so far
 void peer_give_arp(bool is_reply, uint32_t address);  // the sender says that it has this address
 size_t peer_buffers_away(void);                       // receive buffers that the component has
 
