@@ -77,13 +77,16 @@ static void dhcp_run(uint64_t ticks) {
     dhcp_fine_tmr();
 }
 
+enum : uint64_t { LEASE_TICKS_MAX = UINT16_MAX }; // no lease of lwIP's is longer
+
 static enum urgency lease_urgency(void) {
     return netif_dhcp_data(&stack_netif) != nullptr ? URGENT : IDLE;
 }
 
 static void lease_run(uint64_t ticks) {
-    (void) ticks;
-    dhcp_coarse_tmr();
+    for (uint64_t i = 0; i < ticks && i < LEASE_TICKS_MAX; i++) {
+        dhcp_coarse_tmr();
+    }
 }
 
 static enum urgency dns_urgency(void) {

@@ -15,6 +15,6 @@ void resolve_cancel(const void *context); // `resolved` is not called any more w
 bool resolve_is_waiting(void);
 bool resolve_was_used(void); // there may be remembered names
 
-// "ADDRESS" or "ADDRESS:PORT". ERR_INVALID_ARGUMENT
+// "ADDRESS" or "ADDRESS:PORT", to be asked whatever DHCP says. ERR_INVALID_ARGUMENT
 status_t resolve_set_server(bytes_t endpoint);
 uint32_t resolve_server(void); // network byte order; 0: none
