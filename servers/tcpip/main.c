@@ -131,10 +131,8 @@ static void disconnected(struct client *client) {
 
 // The only service that it needs is `ethernet`.
 static void reconnected(const char *service) {
-    status_t status = stack_reconnect();
-    if (status != OK) {
-        log_error("%s: can't be opened again: %s", service, status_name(status));
-    }
+    (void) service;
+    stack_reconnect();
 }
 
 COMPONENT(tcpip, .clients = CLIENTS_MAX, .channels = SOCKET_CHANNELS, .deferred = 2 * CALLS_MAX, .start = stack_start,

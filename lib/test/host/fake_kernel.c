@@ -186,11 +186,14 @@ static bool collect_channel(struct object *end) {
         return true;
     }
     if (end->count != 0) {
-        if (!end->is_paused) {
+        const struct message_header *first = &end->queue[0].header;
+        bool is_reply = (first->kind & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
+        bool is_answer = is_reply && (first->transaction & TRANSACTION_KERNEL) != 0; // to a call that is to come
+        if (!end->is_paused && !is_answer) {
             receive(end, &buffer.in);
             buffer.event.kind = EVENT_MESSAGE;
         }
-        return !end->is_paused;
+        return !end->is_paused && !is_answer;
     }
     bool is_closed = end->peer == nullptr && !end->is_close_told;
     end->is_close_told |= is_closed;

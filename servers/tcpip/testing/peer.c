@@ -31,6 +31,13 @@ static void put(void *to, const void *from, size_t size) {
     (void) mem_copy(to, size, from, size);
 }
 
+static void take_messages(void) {
+    struct message message;
+    while (fake_receive(driver, &message)) {
+        kicks += message.header.kind == ETHERNET_KICK;
+    }
+}
+
 // --- Supervisor ---
 
 static channel_t give_service(const char *name) {
@@ -43,7 +50,7 @@ static channel_t give_service(const char *name) {
     return ours;
 }
 
-static void prepare_driver(void) {
+void peer_driver_answer(status_t status) {
     struct kernel_result folio = kernel_calls->folio_create(sizeof(struct frame_region), 0);
     struct ethernet_open_reply reply = {.mac = {our_mac, 6}, .mtu = 1500, .region = {(handle_t) folio.value}};
     struct message message;
@@ -51,10 +58,30 @@ static void prepare_driver(void) {
     for (free_count = 0; free_count < FRAME_HALF; free_count++) {
         free_buffers[free_count] = (uint16_t) free_count;
     }
-    driver = give_service("ethernet");
     (void) ethernet_open_reply_encode(&reply, &message);
     message.header.transaction = TRANSACTION_KERNEL;
+    message.header.status = status;
     fake_send(driver, &message);
+}
+
+void peer_driver_restart(status_t status) {
+    driver = give_service("ethernet");
+    peer_driver_answer(status);
+}
+
+void peer_driver_close(void) {
+    fake_close(driver);
+    fake_run();
+}
+
+void peer_driver_break_rings(void) {
+    struct message message;
+    (void) frame_give(&end, FRAME_RECEIVED, (struct frame) {.buffer = free_buffers[0], .length = UINT16_MAX});
+    (void) frame_publish(&end, FRAME_RECEIVED);
+    (void) ethernet_wake_encode(&message);
+    fake_send(driver, &message);
+    fake_run();
+    take_messages();
 }
 
 bool peer_start(const char *config) {
@@ -63,7 +90,7 @@ bool peer_start(const char *config) {
     if (component_prepare() != OK) {
         return false;
     }
-    prepare_driver();
+    peer_driver_restart(OK);
     struct supervisor_start event = {.name = BYTES("tcpip"), .config = bytes_from_string(config)};
     (void) supervisor_start_encode(&event, &message);
     fake_send(fake_bootstrap(), &message);
@@ -106,13 +133,6 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 }
 
 // --- Driver ---
-
-static void take_messages(void) {
-    struct message message;
-    while (fake_receive(driver, &message)) {
-        kicks += message.header.kind == ETHERNET_KICK;
-    }
-}
 
 uint64_t peer_kicks(void) {
     take_messages();

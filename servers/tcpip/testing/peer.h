@@ -11,6 +11,13 @@ bool peer_start(const char *config);
 channel_t peer_client(void); // a new connection to `network`
 uint64_t peer_kicks(void);
 
+// --- The driver. How it answers `open` is laid out before it is asked ---
+
+void peer_driver_answer(status_t status);
+void peer_driver_restart(status_t status); // the component gets another channel to it
+void peer_driver_close(void);
+void peer_driver_break_rings(void);
+
 // Calls `network.open` and takes its reply, if there is one yet.
 void peer_open(channel_t client, const char *uri);
 bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel);
