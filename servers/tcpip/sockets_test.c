@@ -149,3 +149,19 @@ TEST("a port that one client listens on at all addresses is not another's at one
     peer_open(second, "tcp-listen:0.0.0.0:81");
     EXPECT(peer_opened(second, &status, &channel) && status == ERR_BUSY);
 }
+
+TEST("a socket that can't be served is taken back, and nothing is closed twice") {
+    EXPECT(peer_start(static_config));
+    channel_t client = peer_client(), channel;
+    static const char *const uris[] = {"udp:0.0.0.0:9000", "tcp-listen:0.0.0.0:80"};
+    size_t handles = fake_open_handles();
+    status_t status;
+    for (size_t i = 0; i < 2; i++) {
+        fake_refuse_watches(true);
+        peer_open(client, uris[i]);
+        EXPECT(peer_opened(client, &status, &channel) && status == ERR_NO_MEMORY);
+        fake_refuse_watches(false);
+        EXPECT(fake_wrong_closes() == 0 && fake_open_handles() == handles);
+    }
+    EXPECT(listen_on(client, uris[0]).handle != HANDLE_INVALID && listen_on(client, uris[1]).handle != HANDLE_INVALID);
+}

@@ -154,14 +154,16 @@ static status_t listen(struct tcp_listener *listener, uint32_t address, uint16_t
 static status_t open_channel(struct tcp_listener *listener, channel_t *out_client) {
     uint64_t ends;
     TRY(channel_create(CHANNEL_CAPACITY, &ends));
-    listener->channel = (channel_t) {(handle_t) ends};
-    *out_client = (channel_t) {(handle_t) (ends >> 32)};
-    status_t status = listener_serve(listener->channel, listener, on_channel_closed, on_channel_writable);
+    channel_t ours = {(handle_t) ends}, theirs = {(handle_t) (ends >> 32)};
+    status_t status = listener_serve(ours, listener, on_channel_closed, on_channel_writable);
     if (status != OK) {
-        (void) handle_close(listener->channel.handle);
-        (void) handle_close(out_client->handle);
+        (void) handle_close(ours.handle);
+        (void) handle_close(theirs.handle);
+        return status;
     }
-    return status;
+    listener->channel = ours;
+    *out_client = theirs;
+    return OK;
 }
 
 status_t tcp_listener_open(struct client *owner, uint32_t address, uint16_t port, channel_t *out_client) {

@@ -252,14 +252,14 @@ static void on_channel_writable(struct tcp_stream *stream) {
 status_t tcp_stream_open_channel(struct tcp_stream *stream, channel_t *out_client) {
     uint64_t ends;
     TRY(channel_create(CHANNEL_CAPACITY, &ends));
-    channel_t ours = {(handle_t) ends};
-    *out_client = (channel_t) {(handle_t) (ends >> 32)};
+    channel_t ours = {(handle_t) ends}, theirs = {(handle_t) (ends >> 32)};
     status_t status = stream_serve(ours, stream, on_channel_closed, on_channel_writable);
     if (status != OK) {
         (void) handle_close(ours.handle);
-        (void) handle_close(out_client->handle);
+        (void) handle_close(theirs.handle);
         return status;
     }
     stream->channel = ours;
+    *out_client = theirs;
     return OK;
 }

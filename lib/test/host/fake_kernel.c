@@ -40,7 +40,8 @@ static size_t memory_count, mapping_count, timer_set_count;
 static nsec_t now;
 static channel_t supervisor;
 static jmp_buf exit_point;
-static bool can_exit, has_exited;
+static bool can_exit, has_exited, refuses_watches;
+static size_t wrong_closes;
 static int64_t exit_code;
 static uint32_t next_transaction;
 
@@ -78,6 +79,7 @@ static struct object *create(enum object_type type) {
 static struct kernel_result fake_handle_close(uint64_t handle) {
     struct object *object = find(handle);
     if (object == nullptr) {
+        wrong_closes++;
         return result(ERR_BAD_HANDLE, 0);
     }
     if (object->peer != nullptr) {
@@ -150,8 +152,8 @@ static struct kernel_result fake_poll_add(uint64_t poll, uint64_t handle, uint64
     if (find(poll) == nullptr || object == nullptr) {
         return result(ERR_BAD_HANDLE, 0);
     }
-    if (object->is_watched) {
-        return result(ERR_BUSY, 0);
+    if (object->is_watched || refuses_watches) {
+        return result(object->is_watched ? ERR_BUSY : ERR_NO_MEMORY, 0);
     }
     object->is_watched = true;
     object->is_paused = false;
@@ -338,7 +340,8 @@ void fake_kernel_reset(void) {
     object_end = 1;
     memory_count = mapping_count = timer_set_count = 0;
     now = NSEC_PER_SEC;
-    has_exited = false;
+    has_exited = refuses_watches = false;
+    wrong_closes = 0;
     kernel_calls = &fake_calls;
     thread_buffer = &buffer;
     channel_t bootstrap;
@@ -407,6 +410,14 @@ void fake_run(void) {
 void fake_advance(nsec_t ns) {
     now += ns;
     fake_run();
+}
+
+void fake_refuse_watches(bool refuses) {
+    refuses_watches = refuses;
+}
+
+size_t fake_wrong_closes(void) {
+    return wrong_closes;
 }
 
 bool fake_is_open(handle_t handle) {
