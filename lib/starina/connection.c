@@ -69,10 +69,6 @@ static uint64_t connection_key(const struct connection *connection) {
     return source_key(SOURCE_CONNECTION, connection->generation, connection_index(connection));
 }
 
-status_t connection_watch(struct connection *connection) {
-    return poll_add(main_poll, connection->channel.handle, connection_key(connection));
-}
-
 // While it is paused or a reply waits for room, no message is taken; the news of room is.
 void connection_update(struct connection *connection) {
     bool wants_pause = connection->is_paused || connection->first_stored != SLOT_NONE;
@@ -80,6 +76,14 @@ void connection_update(struct connection *connection) {
         connection->has_paused_poll = wants_pause;
         (void) poll_pause(main_poll, connection->channel, wants_pause);
     }
+}
+
+// It may have been paused before.
+status_t connection_watch(struct connection *connection) {
+    TRY(poll_add(main_poll, connection->channel.handle, connection_key(connection)));
+    connection->has_paused_poll = false;
+    connection_update(connection);
+    return OK;
 }
 
 status_t channel_pause(channel_t channel, bool paused) {

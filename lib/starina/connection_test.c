@@ -46,6 +46,17 @@ TEST("a paused channel's messages wait") {
     EXPECT_EQ(channel_pause(client, true), ERR_NOT_FOUND);
 }
 
+TEST("a client that is paused when it connects waits") {
+    set_up();
+    probe.pauses_clients = true;
+    give_start();
+    channel_t client = give_client();
+    send_add(client, 1, 1, 1);
+    fake_run();
+    struct message message;
+    EXPECT(!fake_receive(client, &message));
+}
+
 static void send_changed_until_full(struct client *client) {
     struct probe_changed event = {1};
     while (probe_changed_send(client_channel(client), &event) == OK) {

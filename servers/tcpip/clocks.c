@@ -60,6 +60,7 @@ static enum urgency arp_urgency(void) {
     return arp_deadline != 0 && clock_ns() < arp_deadline ? URGENT : RARE;
 }
 
+// An entry in use is asked for again in its last 30 s: rests must be shorter than that.
 static void arp_run(uint64_t ticks) {
     for (uint64_t i = 0; i < ticks && i < ARP_MAXAGE; i++) {
         etharp_tmr();
@@ -76,13 +77,16 @@ static void dhcp_run(uint64_t ticks) {
     dhcp_fine_tmr();
 }
 
+enum : uint64_t { LEASE_TICKS_MAX = UINT16_MAX }; // no lease of lwIP's is longer
+
 static enum urgency lease_urgency(void) {
     return netif_dhcp_data(&stack_netif) != nullptr ? URGENT : IDLE;
 }
 
 static void lease_run(uint64_t ticks) {
-    (void) ticks;
-    dhcp_coarse_tmr();
+    for (uint64_t i = 0; i < ticks && i < LEASE_TICKS_MAX; i++) {
+        dhcp_coarse_tmr();
+    }
 }
 
 static enum urgency dns_urgency(void) {
@@ -103,7 +107,7 @@ enum { TCP_CLOCK, ARP_CLOCK, DHCP_CLOCK, LEASE_CLOCK, DNS_CLOCK, CLOCK_COUNT };
     {.tick = (tick_ms) * NSEC_PER_MSEC, .rest = (rest_s) * NSEC_PER_SEC, .urgency = name##_urgency, .run = name##_run}
 
 static struct clock clocks[CLOCK_COUNT] = {
-    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 60),
+    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 10),
     [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, 0), [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, 0),
     [DNS_CLOCK] = CLOCK(dns, DNS_TMR_INTERVAL, 60),
 };

@@ -26,6 +26,7 @@ enum : size_t {
     CONNECTION_SIZE = (sizeof(struct tcp_pcb) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
     CONNECTIONS = 2, // their class
     CLASS_COUNT = 6,
+    RESERVE = 8, // this part of each class is not for data
 };
 
 static struct {
@@ -98,5 +99,6 @@ void heap_free(void *freed) {
 
 uint32_t heap_room(size_t size) {
     const struct size_class *class = class_for(size);
-    return class != nullptr ? class->count - class->used : 0;
+    uint32_t taken = class != nullptr ? class->used + class->count / RESERVE : 0;
+    return class != nullptr && taken < class->count ? class->count - taken : 0;
 }

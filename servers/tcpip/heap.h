@@ -8,6 +8,6 @@ void *heap_allocate(size_t size); // nullptr when that size is used up
 void *heap_allocate_zeroed(size_t count, size_t size);
 void heap_free(void *memory); // only what heap_allocate returned, once
 
-// How many more objects of this size there are. Whoever holds many of them takes only a part of what is left, so
-// that nothing is ever used up by one connection.
+// How many more objects of this size data may take: some are kept for what opens, acknowledges and ends connections.
+// Whoever holds many takes only a part of what is left, so that nothing is ever used up by one connection.
 uint32_t heap_room(size_t size);

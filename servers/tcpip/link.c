@@ -30,7 +30,8 @@ struct link {
     uint16_t lent;             // received frames that lwIP has
     uint16_t free_count;       // buffers for sending
     uint16_t free[FRAME_HALF]; // a stack of them
-    bool is_open;              // the driver is there and keeps to the protocol
+    bool is_attached;          // the driver's channel is
+    bool is_open;              // and it keeps to the protocol
     bool is_blocked;           // lwIP wanted to send and there was no buffer
     struct pbuf_custom packets[FRAME_HALF];
 };
@@ -75,10 +76,15 @@ static void free_out_of_order(void) {
     }
 }
 
-static void link_fail(status_t status) {
-    log_error("the driver broke the ring protocol: %s", status_name(status));
+static void link_lose(void) {
     link.is_open = false;
     netif_set_link_down(link.netif);
+    stack_link_lost();
+}
+
+static void link_fail(status_t status) {
+    log_error("the driver broke the ring protocol: %s", status_name(status));
+    link_lose();
 }
 
 // The driver gets no buffer back before the batch ends, so that a flood can't make it endless.
@@ -196,8 +202,8 @@ static void ethernet_on_link(struct link *self, const struct ethernet_link *even
 // Init starts it again; link_open is called then.
 static void ethernet_on_closed(struct link *self) {
     stack_enter();
-    self->is_open = false;
-    netif_set_link_down(self->netif);
+    self->is_attached = false;
+    link_lose();
     stack_leave();
 }
 
@@ -264,9 +270,12 @@ status_t link_open(struct netif *netif) {
     netif->mtu = TCP_MSS + IP_HLEN + TCP_HLEN;
     netif->hwaddr_len = NETIF_MAX_HWADDR_LEN;
     TRY(mem_copy(netif->hwaddr, sizeof(netif->hwaddr), reply.mac.ptr, reply.mac.len));
-    TRY(ethernet_attach(link.channel, &link));
+    if (!link.is_attached) {
+        TRY(ethernet_attach(link.channel, &link));
+        link.is_attached = true;
+    }
     begin_rings();
     netif_set_link_up(netif);
     receive_batch();
-    return OK;
+    return link.is_open ? OK : ERR_MALFORMED;
 }

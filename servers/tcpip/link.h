@@ -12,5 +12,5 @@ struct link_counters {
 };
 extern struct link_counters link_counters;
 
-status_t link_open(struct netif *netif); // gets the shared memory from the driver; again after the driver's restart
+status_t link_open(struct netif *netif); // gets the shared memory from the driver; again after it was lost
 void link_flush(void);                   // shows the driver what was sent and given back

@@ -25,10 +25,10 @@ static status_t network_open(struct client *client, const struct network_open *r
     struct uri uri;
     TRY(uri_parse(request->uri, &uri));
     stack_enter();
-    status_t status = PENDING;
+    status_t status = ERR_INVALID_ARGUMENT;
     switch (uri.scheme) {
     case URI_TCP:
-        tcp_connect_begin(network_open_defer(client), &uri);
+        status = tcp_connect_begin(client, &uri);
         break;
     case URI_TCP_LISTEN:
         status = tcp_listener_open(client, uri.address, uri.port, &reply->channel);
@@ -124,14 +124,15 @@ static status_t network_status(struct client *client, struct network_status_repl
 static void disconnected(struct client *client) {
     tcp_listeners_disown(client);
     udp_sockets_disown(client);
+    stack_enter();
+    tcp_streams_disown(client);
+    stack_leave();
 }
 
 // The only service that it needs is `ethernet`.
 static void reconnected(const char *service) {
-    status_t status = stack_reconnect();
-    if (status != OK) {
-        log_error("%s: can't be opened again: %s", service, status_name(status));
-    }
+    (void) service;
+    stack_reconnect();
 }
 
 COMPONENT(tcpip, .clients = CLIENTS_MAX, .channels = SOCKET_CHANNELS, .deferred = 2 * CALLS_MAX, .start = stack_start,

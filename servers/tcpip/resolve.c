@@ -18,10 +18,13 @@ struct lookup {
 static struct lookup lookups[LOOKUPS_MAX];
 static unsigned lookup_count;
 static bool was_used;
-static uint16_t server_port = 53;
+
+enum : uint16_t { PORT_DEFAULT = 53 };
+static ip_addr_t configured; // 0.0.0.0: what DHCP says counts
+static uint16_t configured_port;
 
 uint16_t resolve_server_port(void) {
-    return server_port;
+    return configured.addr != 0 ? configured_port : PORT_DEFAULT;
 }
 
 bool resolve_is_waiting(void) {
@@ -33,14 +36,20 @@ bool resolve_was_used(void) {
 }
 
 uint32_t resolve_server(void) {
-    return dns_getserver(0)->addr;
+    return configured.addr != 0 ? configured.addr : dns_getserver(0)->addr;
 }
 
 status_t resolve_set_server(bytes_t endpoint) {
-    ip_addr_t address;
-    TRY(endpoint_parse(endpoint, server_port, &address.addr, &server_port));
-    dns_setserver(0, &address);
+    TRY(endpoint_parse(endpoint, PORT_DEFAULT, &configured.addr, &configured_port));
+    dns_setserver(0, &configured);
     return OK;
+}
+
+// DHCP has told lwIP of another one with each lease.
+static void insist_on_server(void) {
+    if (configured.addr != 0) {
+        dns_setserver(0, &configured);
+    }
 }
 
 static struct lookup *lookup_take(resolved_t resolved, void *context) {
@@ -73,6 +82,21 @@ static void found(const char *name, const ip_addr_t *address, void *context) {
     lookup_finish(lookup, was_answered ? ERR_NOT_FOUND : ERR_TIMED_OUT, 0);
 }
 
+static void forget(void *context, status_t status, uint32_t address) {
+    (void) context;
+    (void) status;
+    (void) address;
+}
+
+// lwIP goes on until it has an answer or gives up.
+void resolve_cancel(const void *context) {
+    for (size_t i = 0; i < LOOKUPS_MAX; i++) {
+        if (lookups[i].context == context) {
+            lookups[i].resolved = lookups[i].resolved != nullptr ? forget : nullptr;
+        }
+    }
+}
+
 status_t resolve_begin(bytes_t name, resolved_t resolved, void *context) {
     char text[HOST_NAME_MAX_LENGTH + 1];
     ip_addr_t address;
@@ -87,6 +111,7 @@ status_t resolve_begin(bytes_t name, resolved_t resolved, void *context) {
     if (lookup == nullptr) {
         return ERR_LIMIT;
     }
+    insist_on_server();
     err_t error = dns_gethostbyname(text, &address, found, lookup);
     if (error == ERR_OK) {
         lookup_finish(lookup, OK, address.addr);

@@ -124,9 +124,40 @@ status_t stack_start(void) {
     return status;
 }
 
-status_t stack_reconnect(void) {
+// --- The link comes back when the driver serves again, or init has started another one ---
+
+enum : nsec_t { LINK_RETRY = NSEC_PER_SEC };
+enum { LINK_RETRIES_MAX = 15 }; // longer than init ever waits before it starts a driver again
+static struct timer link_retry;
+static unsigned link_retries;
+
+static void on_link_retry(void *) {
+    stack_reconnect();
+    if (link_retries == LINK_RETRIES_MAX) {
+        log_error("no link any more: only a start of its own brings another channel to a driver");
+        component_exit(1);
+    }
+}
+
+static void retry_link(void) {
+    link_retries++;
+    timer_start(&link_retry, LINK_RETRY, on_link_retry, nullptr);
+}
+
+void stack_link_lost(void) {
+    link_retries = 0;
+    retry_link();
+}
+
+void stack_reconnect(void) {
     stack_enter();
     status_t status = link_open(&stack_netif);
     stack_leave();
-    return status;
+    if (status == OK) {
+        log_info("the link is there again");
+        timer_stop(&link_retry);
+    } else {
+        log_warn("the link can't be opened: %s", status_name(status));
+        retry_link();
+    }
 }

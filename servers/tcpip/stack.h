@@ -7,8 +7,9 @@
 
 extern struct netif stack_netif;
 
-status_t stack_start(void);     // with the addresses of the component's configuration
-status_t stack_reconnect(void); // the Ethernet driver was restarted
+status_t stack_start(void); // with the addresses of the component's configuration
+void stack_reconnect(void); // the Ethernet driver was restarted
+void stack_link_lost(void); // it has gone, or can't be worked with any longer
 
 // Around every use of lwIP: time goes on before, frames go out after.
 void stack_enter(void);

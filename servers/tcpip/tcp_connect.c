@@ -6,6 +6,12 @@
 #include "tcp_stream.h"
 #include "uri.h"
 
+enum { STREAMS_PER_CLIENT = 64 };
+
+static bool is_waited_for(network_open_token_t opening) {
+    return opening.token.generation != 0;
+}
+
 void tcp_connect_failed(struct tcp_stream *stream, status_t status) {
     network_open_complete(stream->opening, status, nullptr);
     stream->opening = (network_open_token_t) {};
@@ -27,7 +33,7 @@ static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error) {
         tcp_stream_abort(stream);
         return ERR_ABRT;
     }
-    network_open_complete(stream->opening, OK, &reply); // if the caller has left, this end of the channel is closed soon
+    network_open_complete(stream->opening, OK, &reply);
     stream->opening = (network_open_token_t) {};
     return ERR_OK;
 }
@@ -56,20 +62,32 @@ static void on_resolved(void *context, status_t status, uint32_t address) {
     }
 }
 
-void tcp_connect_begin(network_open_token_t call, const struct uri *uri) {
-    struct tcp_stream *stream = tcp_stream_create();
-    if (stream == nullptr) {
-        network_open_complete(call, ERR_LIMIT, nullptr);
-        return;
+status_t tcp_connect_begin(const struct client *owner, const struct uri *uri) {
+    if (tcp_streams_owned(owner) >= STREAMS_PER_CLIENT) {
+        return ERR_LIMIT;
     }
-    stream->opening = call;
+    network_open_token_t opening = network_open_defer(owner);
+    struct tcp_stream *stream = is_waited_for(opening) ? tcp_stream_create() : nullptr;
+    if (stream == nullptr) {
+        return ERR_LIMIT;
+    }
+    stream->owner = owner;
+    stream->opening = opening;
     stream->remote_port = uri->port;
     if (!uri->is_name) {
         on_resolved(stream, OK, uri->address);
-        return;
+        return PENDING;
     }
     status_t status = resolve_begin(uri->host, on_resolved, stream);
     if (status != OK) {
         give_up(stream, status);
+    }
+    return PENDING;
+}
+
+void tcp_connect_cancel(struct tcp_stream *stream) {
+    if (is_waited_for(stream->opening)) {
+        resolve_cancel(stream);
+        tcp_stream_abort(stream);
     }
 }

@@ -118,13 +118,28 @@ static status_t find_free(const struct client *owner, struct tcp_listener **out_
     return *out_listener != nullptr && owned < LISTENERS_PER_CLIENT ? OK : ERR_LIMIT;
 }
 
+// lwIP would let a listener for one address take what comes to it from another that listens on all.
+static bool is_taken(uint32_t address, uint16_t port) {
+    for (size_t i = 0; i < LISTENERS_MAX; i++) {
+        const struct tcp_pcb *pcb = listeners[i].pcb;
+        bool is_same = pcb != nullptr && pcb->local_port == port;
+        if (is_same && (pcb->local_ip.addr == address || pcb->local_ip.addr == 0 || address == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static status_t listen(struct tcp_listener *listener, uint32_t address, uint16_t port) {
     const ip_addr_t local = {address};
+    if (is_taken(address, port)) {
+        return ERR_BUSY;
+    }
     struct tcp_pcb *pcb = tcp_new();
     if (pcb == nullptr) {
         return ERR_LIMIT;
     }
-    ip_set_option(pcb, SOF_REUSEADDR);
+    ip_set_option(pcb, SOF_REUSEADDR); // connections of an earlier one may still be there
     err_t error = tcp_bind(pcb, &local, port);
     listener->pcb = error == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, BACKLOG, &error) : nullptr;
     if (listener->pcb == nullptr) {
@@ -139,14 +154,16 @@ static status_t listen(struct tcp_listener *listener, uint32_t address, uint16_t
 static status_t open_channel(struct tcp_listener *listener, channel_t *out_client) {
     uint64_t ends;
     TRY(channel_create(CHANNEL_CAPACITY, &ends));
-    listener->channel = (channel_t) {(handle_t) ends};
-    *out_client = (channel_t) {(handle_t) (ends >> 32)};
-    status_t status = listener_serve(listener->channel, listener, on_channel_closed, on_channel_writable);
+    channel_t ours = {(handle_t) ends}, theirs = {(handle_t) (ends >> 32)};
+    status_t status = listener_serve(ours, listener, on_channel_closed, on_channel_writable);
     if (status != OK) {
-        (void) handle_close(listener->channel.handle);
-        (void) handle_close(out_client->handle);
+        (void) handle_close(ours.handle);
+        (void) handle_close(theirs.handle);
+        return status;
     }
-    return status;
+    listener->channel = ours;
+    *out_client = theirs;
+    return OK;
 }
 
 status_t tcp_listener_open(struct client *owner, uint32_t address, uint16_t port, channel_t *out_client) {

@@ -11,10 +11,13 @@
 
 enum : size_t {
     WINDOW_SIZE = 256 * 1024, // of a folio that is mapped at a time
-    STEP_SIZE = 16 * TCP_MSS, // given to lwIP at a time: it takes all of it or nothing
+    STEP_SEGMENTS = 16,       // given to lwIP at a time: it takes all of them or nothing
     FOLIO_WRITE_MAX = 1024 * 1024 * 1024,
+    DESCRIPTOR_SIZE = sizeof(struct tcp_seg),
     HEADERS_SIZE = 96, // about what lwIP allocates besides the data
-    SHARE = 4,         // a connection may queue this part of the objects that are left
+    SHARE = 2,         // a connection may queue this part of the objects that are left,
+    SURE_SEGMENTS = 4, // but so many segments always, or one that is copied
+    SURE_COPIES = 1,
 };
 enum : uint32_t { STALL_TICKS = 30 * 1000 / TCP_SLOW_INTERVAL };
 
@@ -38,21 +41,46 @@ static void remove_first_write(struct tcp_stream *stream) {
     sending->write_count--;
 }
 
-static bool has_fair_share(const struct tcp_pcb *pcb, size_t object_size) {
-    return pcb->snd_queuelen <= heap_room(object_size) / SHARE;
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
 }
 
-// Returns how much lwIP took. Pieces are whole segments, so that a nearly full buffer makes no small ones.
+// What lwIP cuts data into.
+static size_t segment_size(const struct tcp_pcb *pcb) {
+    size_t half = pcb->snd_wnd_max / 2;
+    return half > 0 && half < pcb->mss ? half : pcb->mss;
+}
+
+// A part of the objects that are left, in segments. What all other connections are sure of is not among these.
+static size_t fair_share(size_t object_size, size_t objects_each, size_t sure) {
+    size_t room = heap_room(object_size) / objects_each, kept = sure * STREAMS_MAX;
+    return smaller(room, sure + (room > kept ? (room - kept) / SHARE : 0));
+}
+
+// How many segments more the connection may queue. Each takes an object for its headers, with its data if that is
+// copied, and a descriptor; data that is not copied takes one more. snd_queuelen is how many descriptors it has.
+static size_t segments_allowed(const struct tcp_pcb *pcb, bool is_copied, size_t object_size) {
+    size_t each = is_copied ? 1 : 2, sure = is_copied ? SURE_COPIES : SURE_SEGMENTS;
+    size_t share = fair_share(DESCRIPTOR_SIZE, each, sure), objects = fair_share(object_size, 1, sure);
+    share = smaller(smaller(share, objects), TCP_SND_QUEUELEN / each);
+    size_t queued = pcb->snd_queuelen / each;
+    return share > queued ? smaller(share - queued, STEP_SEGMENTS) : 0;
+}
+
+// How much of it lwIP may be given now. Pieces are whole segments, so that a nearly full buffer makes no small ones.
+static size_t step_size(const struct tcp_pcb *pcb, size_t size, bool is_copied) {
+    size_t segment = segment_size(pcb), room = tcp_sndbuf(pcb);
+    size_t object_size = HEADERS_SIZE + (is_copied ? smaller(size, segment) : 0);
+    size_t step = smaller(segments_allowed(pcb, is_copied, object_size) * segment, size);
+    return step <= room ? step : room - room % segment;
+}
+
+// Returns how much lwIP took.
 static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, uint8_t flags) {
     struct tcp_sending *sending = &stream->sending;
-    size_t step = size < STEP_SIZE ? size : STEP_SIZE, room = tcp_sndbuf(stream->pcb);
-    if (step > room) {
-        step = room - room % TCP_MSS;
-    }
-    size_t object_size = (flags & TCP_WRITE_FLAG_COPY) != 0 ? HEADERS_SIZE + step : HEADERS_SIZE;
+    size_t step = step_size(stream->pcb, size, (flags & TCP_WRITE_FLAG_COPY) != 0);
     flags |= step < size ? TCP_WRITE_FLAG_MORE : 0;
-    if (step == 0 || !has_fair_share(stream->pcb, object_size) ||
-        tcp_write(stream->pcb, data, (uint16_t) step, flags) != ERR_OK) {
+    if (step == 0 || tcp_write(stream->pcb, data, (uint16_t) step, flags) != ERR_OK) {
         return 0;
     }
     if (sending->given == sending->acknowledged) {

@@ -44,11 +44,30 @@ void tcp_stream_close_channel(struct tcp_stream *stream) {
 }
 
 void tcp_stream_free(struct tcp_stream *stream) {
+    stream->owner = nullptr;
     tcp_send_drop(stream);
     tcp_receive_drop(stream);
     tcp_stream_close_channel(stream);
     stream->next = free_streams;
     free_streams = stream;
+}
+
+unsigned tcp_streams_owned(const struct client *owner) {
+    unsigned count = 0;
+    for (size_t i = 0; i < fresh_streams; i++) {
+        count += streams[i].owner == owner;
+    }
+    return count;
+}
+
+void tcp_streams_disown(const struct client *owner) {
+    for (size_t i = 0; i < fresh_streams; i++) {
+        struct tcp_stream *stream = &streams[i];
+        if (stream->owner == owner) {
+            stream->owner = nullptr;
+            tcp_connect_cancel(stream);
+        }
+    }
 }
 
 // The connection is no more: whoever waits for it is told.
@@ -233,14 +252,14 @@ static void on_channel_writable(struct tcp_stream *stream) {
 status_t tcp_stream_open_channel(struct tcp_stream *stream, channel_t *out_client) {
     uint64_t ends;
     TRY(channel_create(CHANNEL_CAPACITY, &ends));
-    channel_t ours = {(handle_t) ends};
-    *out_client = (channel_t) {(handle_t) (ends >> 32)};
+    channel_t ours = {(handle_t) ends}, theirs = {(handle_t) (ends >> 32)};
     status_t status = stream_serve(ours, stream, on_channel_closed, on_channel_writable);
     if (status != OK) {
         (void) handle_close(ours.handle);
-        (void) handle_close(out_client->handle);
+        (void) handle_close(theirs.handle);
         return status;
     }
     stream->channel = ours;
+    *out_client = theirs;
     return OK;
 }

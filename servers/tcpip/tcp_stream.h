@@ -62,6 +62,7 @@ struct tcp_stream {
     struct tcp_sending sending;
     struct tcp_receiving receiving;
     struct tcp_listener *listener; // in whose queue it waits
+    const struct client *owner;    // who asked for it; nullptr: it was accepted, or the owner has left
     network_open_token_t opening;  // the call that connects it
     uint16_t remote_port;          // to connect to, host byte order
     struct tcp_stream *next;       // in the listener's queue, or the list of free ones
@@ -71,6 +72,8 @@ struct tcp_stream {
 
 struct tcp_stream *tcp_stream_create(void); // nullptr: too many
 void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb);
+unsigned tcp_streams_owned(const struct client *owner);
+void tcp_streams_disown(const struct client *owner); // the client left; its streams last as long as their channels
 
 // Makes the client's end of its channel. On failure nothing has changed.
 status_t tcp_stream_open_channel(struct tcp_stream *stream, channel_t *out_client);

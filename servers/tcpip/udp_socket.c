@@ -85,14 +85,16 @@ static status_t bind(struct udp_socket *socket, uint32_t address, uint16_t port)
 static status_t open_channel(struct udp_socket *socket, channel_t *out_client) {
     uint64_t ends;
     TRY(channel_create(CHANNEL_CAPACITY, &ends));
-    socket->channel = (channel_t) {(handle_t) ends};
-    *out_client = (channel_t) {(handle_t) (ends >> 32)};
-    status_t status = datagram_serve(socket->channel, socket, on_channel_closed, nullptr);
+    channel_t ours = {(handle_t) ends}, theirs = {(handle_t) (ends >> 32)};
+    status_t status = datagram_serve(ours, socket, on_channel_closed, nullptr);
     if (status != OK) {
-        (void) handle_close(socket->channel.handle);
-        (void) handle_close(out_client->handle);
+        (void) handle_close(ours.handle);
+        (void) handle_close(theirs.handle);
+        return status;
     }
-    return status;
+    socket->channel = ours;
+    *out_client = theirs;
+    return OK;
 }
 
 status_t udp_socket_open(const struct client *owner, uint32_t address, uint16_t port, channel_t *out_client) {

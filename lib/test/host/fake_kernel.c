@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { OBJECTS_MAX = 256 };
+enum { OBJECTS_MAX = 512 }; // a power of two
 enum object_type { OBJECT_NONE, OBJECT_CHANNEL, OBJECT_POLL, OBJECT_FOLIO, OBJECT_TIMER };
 
 // Its index and generation are its handle.
@@ -22,17 +23,25 @@ struct object {
     size_t count, limit;
     nsec_t deadline; // timers
     uint64_t size;   // folios
-    uint8_t *memory; // folios; lasts until the next reset, as mappings may
+    uint8_t *memory; // folios; lasts until the next reset
+};
+
+// Memory of its own kind in the host's address space: what uses it after it was unmapped crashes.
+struct mapping {
+    uint8_t *address;
+    uint64_t size;
 };
 
 static struct object objects[OBJECTS_MAX];
 static struct thread_buffer buffer;
-static void *memories[OBJECTS_MAX], *mappings[OBJECTS_MAX];
+static size_t object_end = 1; // objects from here on were never used
+static struct mapping memories[OBJECTS_MAX], mappings[OBJECTS_MAX];
 static size_t memory_count, mapping_count, timer_set_count;
 static nsec_t now;
 static channel_t supervisor;
 static jmp_buf exit_point;
-static bool can_exit, has_exited;
+static bool can_exit, has_exited, refuses_watches;
+static size_t wrong_closes;
 static int64_t exit_code;
 static uint32_t next_transaction;
 
@@ -49,8 +58,8 @@ static handle_t handle_of(const struct object *object) {
 }
 
 static struct object *find(uint64_t handle) {
-    struct object *object = &objects[handle & 0xff];
-    bool is_it = (handle & 0xff) != 0 && object->type != OBJECT_NONE && handle_of(object) == handle;
+    struct object *object = &objects[handle % OBJECTS_MAX];
+    bool is_it = object != objects && object->type != OBJECT_NONE && handle_of(object) == handle;
     return is_it ? object : nullptr;
 }
 
@@ -60,6 +69,7 @@ static struct object *create(enum object_type type) {
             uint16_t generation = objects[i].generation + 1;
             objects[i] = (struct object) {.type = type, .generation = generation, .limit = FAKE_QUEUE_MAX};
             objects[i].deadline = DEADLINE_NEVER;
+            object_end = i < object_end ? object_end : i + 1;
             return &objects[i];
         }
     }
@@ -69,6 +79,7 @@ static struct object *create(enum object_type type) {
 static struct kernel_result fake_handle_close(uint64_t handle) {
     struct object *object = find(handle);
     if (object == nullptr) {
+        wrong_closes++;
         return result(ERR_BAD_HANDLE, 0);
     }
     if (object->peer != nullptr) {
@@ -141,8 +152,8 @@ static struct kernel_result fake_poll_add(uint64_t poll, uint64_t handle, uint64
     if (find(poll) == nullptr || object == nullptr) {
         return result(ERR_BAD_HANDLE, 0);
     }
-    if (object->is_watched) {
-        return result(ERR_BUSY, 0);
+    if (object->is_watched || refuses_watches) {
+        return result(object->is_watched ? ERR_BUSY : ERR_NO_MEMORY, 0);
     }
     object->is_watched = true;
     object->is_paused = false;
@@ -177,11 +188,14 @@ static bool collect_channel(struct object *end) {
         return true;
     }
     if (end->count != 0) {
-        if (!end->is_paused) {
+        const struct message_header *first = &end->queue[0].header;
+        bool is_reply = (first->kind & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
+        bool is_answer = is_reply && (first->transaction & TRANSACTION_KERNEL) != 0; // to a call that is to come
+        if (!end->is_paused && !is_answer) {
             receive(end, &buffer.in);
             buffer.event.kind = EVENT_MESSAGE;
         }
-        return !end->is_paused;
+        return !end->is_paused && !is_answer;
     }
     bool is_closed = end->peer == nullptr && !end->is_close_told;
     end->is_close_told |= is_closed;
@@ -214,13 +228,15 @@ static struct kernel_result fake_channel_create(uint64_t capacity) {
 
 static struct kernel_result fake_folio_create(uint64_t size, uint64_t flags) {
     (void) flags;
-    if (memory_count == OBJECTS_MAX) {
+    struct mapping memory = {.size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE};
+    memory.address = mmap(nullptr, memory.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory_count == OBJECTS_MAX || memory.address == MAP_FAILED) {
         return result(ERR_NO_MEMORY, 0);
     }
     struct object *folio = create(OBJECT_FOLIO);
-    folio->size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
-    folio->memory = memories[memory_count++] = aligned_alloc(PAGE_SIZE, folio->size);
-    memset(folio->memory, 0, folio->size);
+    folio->size = memory.size;
+    folio->memory = memory.address;
+    memories[memory_count++] = memory;
     return result(OK, handle_of(folio));
 }
 
@@ -238,13 +254,19 @@ static struct kernel_result fake_vmspace_map(uint64_t handle, uint64_t offset, u
     if (offset % PAGE_SIZE != 0 || offset > folio->size || size > folio->size - offset) {
         return result(ERR_INVALID_ARGUMENT, 0);
     }
-    mappings[mapping_count] = folio->memory + offset;
-    return result(OK, (uint64_t) (uintptr_t) mappings[mapping_count++]);
+    struct mapping mapping = {.size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE};
+    mapping.address = mremap(folio->memory + offset, 0, mapping.size, MREMAP_MAYMOVE); // the same pages once more
+    if (mapping.address == MAP_FAILED) {
+        return result(ERR_NO_MEMORY, 0);
+    }
+    mappings[mapping_count++] = mapping;
+    return result(OK, (uint64_t) (uintptr_t) mapping.address);
 }
 
 static struct kernel_result fake_vmspace_unmap(uint64_t address) {
     for (size_t i = 0; i < mapping_count; i++) {
-        if ((uintptr_t) mappings[i] == address) {
+        if ((uintptr_t) mappings[i].address == address) {
+            munmap(mappings[i].address, mappings[i].size);
             mappings[i] = mappings[--mapping_count];
             return result(OK, 0);
         }
@@ -312,12 +334,14 @@ static const struct kernel_calls fake_calls = {
 
 void fake_kernel_reset(void) {
     for (size_t i = 0; i < memory_count; i++) {
-        free(memories[i]);
+        munmap(memories[i].address, memories[i].size);
     }
-    memset(objects, 0, sizeof(objects));
+    memset(objects, 0, object_end * sizeof(objects[0]));
+    object_end = 1;
     memory_count = mapping_count = timer_set_count = 0;
     now = NSEC_PER_SEC;
-    has_exited = false;
+    has_exited = refuses_watches = false;
+    wrong_closes = 0;
     kernel_calls = &fake_calls;
     thread_buffer = &buffer;
     channel_t bootstrap;
@@ -364,7 +388,7 @@ channel_t fake_bootstrap(void) {
 }
 
 static bool next_event(void) {
-    for (size_t i = 1; i < OBJECTS_MAX; i++) {
+    for (size_t i = 1; i < object_end; i++) {
         if (objects[i].type != OBJECT_NONE && objects[i].is_watched && collect(&objects[i])) {
             return true;
         }
@@ -388,13 +412,21 @@ void fake_advance(nsec_t ns) {
     fake_run();
 }
 
+void fake_refuse_watches(bool refuses) {
+    refuses_watches = refuses;
+}
+
+size_t fake_wrong_closes(void) {
+    return wrong_closes;
+}
+
 bool fake_is_open(handle_t handle) {
     return find(handle) != nullptr;
 }
 
 size_t fake_open_handles(void) {
     size_t count = 0;
-    for (size_t i = 1; i < OBJECTS_MAX; i++) {
+    for (size_t i = 1; i < object_end; i++) {
         count += objects[i].type != OBJECT_NONE;
     }
     return count;

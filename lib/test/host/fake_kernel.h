@@ -26,6 +26,8 @@ void fake_advance(nsec_t ns); // lets time pass, and runs
 
 bool fake_is_open(handle_t handle);
 size_t fake_open_handles(void);
+size_t fake_wrong_closes(void);         // of handles that were not open
+void fake_refuse_watches(bool refuses); // poll_add finds no memory
 uint8_t *fake_folio_memory(folio_t folio);
 size_t fake_mappings(void);
 size_t fake_timer_sets(void);        // calls of timer_set so far

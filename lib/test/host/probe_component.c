@@ -59,6 +59,10 @@ static status_t start(void) {
     return probe.start_status;
 }
 
+static status_t connected(struct client *client) {
+    return probe.pauses_clients ? channel_pause(client_channel(client), true) : OK;
+}
+
 static void disconnected(struct client *client) {
     (void) client;
     probe.disconnects++;
@@ -74,7 +78,7 @@ status_t probe_serve_channel(channel_t channel, struct client *client, void (*on
     return probe_serve(channel, client, on_closed, on_writable);
 }
 
-COMPONENT(probe_component, .clients = PROBE_CLIENTS, .deferred = PROBE_WAITING_MAX, .start = start,
+COMPONENT(probe_component, .clients = PROBE_CLIENTS, .deferred = PROBE_WAITING_MAX, .start = start, .on_connect = connected,
           .on_disconnect = disconnected, .on_writable = probe_writable);
 
 // --- Supervisor and peers ---

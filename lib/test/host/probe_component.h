@@ -19,7 +19,8 @@ struct probe_record {
     size_t writables;
     folio_t kept;
     status_t start_status;
-    handle_t object; // some object of the component's, to be sent
+    bool pauses_clients; // when they connect
+    handle_t object;     // some object of the component's, to be sent
 };
 extern struct probe_record probe;
 

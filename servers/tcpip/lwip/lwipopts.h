@@ -32,6 +32,8 @@ void heap_free(void *memory);
 #define ARP_TABLE_SIZE 32
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 16
+// What waits for an answer outlives its connection, and with that the windows of folios: a copy unless the data is its own.
+#define PBUF_NEEDS_COPY(packet) (((packet)->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) == 0)
 #define LWIP_IPV4 1
 #define LWIP_IPV6 0
 #define IP_REASSEMBLY 0 // fragments are dropped and counted: TCP never makes them, and they are mostly used for attacks

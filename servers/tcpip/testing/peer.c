@@ -24,10 +24,18 @@ static channel_t driver;
 static struct frame_end end;
 static uint16_t free_buffers[FRAME_HALF];
 static size_t free_count;
-static uint64_t kicks;
+static uint64_t kicks, arp_searches;
+static bool answers_arp = true;
 
 static void put(void *to, const void *from, size_t size) {
     (void) mem_copy(to, size, from, size);
+}
+
+static void take_messages(void) {
+    struct message message;
+    while (fake_receive(driver, &message)) {
+        kicks += message.header.kind == ETHERNET_KICK;
+    }
 }
 
 // --- Supervisor ---
@@ -42,7 +50,7 @@ static channel_t give_service(const char *name) {
     return ours;
 }
 
-static void prepare_driver(void) {
+void peer_driver_answer(status_t status) {
     struct kernel_result folio = kernel_calls->folio_create(sizeof(struct frame_region), 0);
     struct ethernet_open_reply reply = {.mac = {our_mac, 6}, .mtu = 1500, .region = {(handle_t) folio.value}};
     struct message message;
@@ -50,10 +58,30 @@ static void prepare_driver(void) {
     for (free_count = 0; free_count < FRAME_HALF; free_count++) {
         free_buffers[free_count] = (uint16_t) free_count;
     }
-    driver = give_service("ethernet");
     (void) ethernet_open_reply_encode(&reply, &message);
     message.header.transaction = TRANSACTION_KERNEL;
+    message.header.status = status;
     fake_send(driver, &message);
+}
+
+void peer_driver_restart(status_t status) {
+    driver = give_service("ethernet");
+    peer_driver_answer(status);
+}
+
+void peer_driver_close(void) {
+    fake_close(driver);
+    fake_run();
+}
+
+void peer_driver_break_rings(void) {
+    struct message message;
+    (void) frame_give(&end, FRAME_RECEIVED, (struct frame) {.buffer = free_buffers[0], .length = UINT16_MAX});
+    (void) frame_publish(&end, FRAME_RECEIVED);
+    (void) ethernet_wake_encode(&message);
+    fake_send(driver, &message);
+    fake_run();
+    take_messages();
 }
 
 bool peer_start(const char *config) {
@@ -62,7 +90,7 @@ bool peer_start(const char *config) {
     if (component_prepare() != OK) {
         return false;
     }
-    prepare_driver();
+    peer_driver_restart(OK);
     struct supervisor_start event = {.name = BYTES("tcpip"), .config = bytes_from_string(config)};
     (void) supervisor_start_encode(&event, &message);
     fake_send(fake_bootstrap(), &message);
@@ -106,13 +134,6 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 
 // --- Driver ---
 
-static void take_messages(void) {
-    struct message message;
-    while (fake_receive(driver, &message)) {
-        kicks += message.header.kind == ETHERNET_KICK;
-    }
-}
-
 uint64_t peer_kicks(void) {
     take_messages();
     return kicks;
@@ -154,22 +175,39 @@ static void ethernet_header(uint8_t *frame, uint16_t type) {
     frame[13] = (uint8_t) type;
 }
 
+void peer_give_arp(bool is_reply, uint32_t address) {
+    static const uint8_t start[8] = {0, 1, 8, 0, 6, 4, 0, 1};
+    uint8_t frame[ETHERNET_SIZE + ARP_SIZE] = {}, *arp = frame + ETHERNET_SIZE;
+    ethernet_header(frame, 0x0806);
+    put(arp, start, sizeof(start));
+    arp[7] += is_reply;
+    put(arp + 8, peer_mac, 6);
+    put(arp + 14, &address, 4);
+    put(arp + 18, our_mac, 6);
+    put(arp + 24, &(uint32_t) {OUR_ADDRESS}, 4);
+    peer_give(frame, sizeof(frame));
+}
+
+void peer_answer_arp(bool answers) {
+    answers_arp = answers;
+}
+
+uint64_t peer_arp_searches(void) {
+    return arp_searches;
+}
+
 // Answers for every address but the component's.
-static bool answer_arp(const uint8_t *request) {
-    uint8_t reply[ETHERNET_SIZE + ARP_SIZE];
-    const uint8_t *arp = request + ETHERNET_SIZE;
-    bool is_request = request[12] == 8 && request[13] == 6 && arp[7] == 1;
-    if (!is_request || memcmp(arp + 14, arp + 24, 4) == 0) {
-        return request[12] == 8 && request[13] == 6;
+static bool answer_arp(const uint8_t *frame) {
+    const uint8_t *arp = frame + ETHERNET_SIZE;
+    bool is_arp = frame[12] == 8 && frame[13] == 6;
+    bool is_question = is_arp && arp[7] == 1 && memcmp(arp + 14, arp + 24, 4) != 0;
+    arp_searches += is_question && frame[0] == 0xff;
+    if (is_question && answers_arp) {
+        uint32_t wanted;
+        put(&wanted, arp + 24, 4);
+        peer_give_arp(true, wanted);
     }
-    ethernet_header(reply, 0x0806);
-    put(reply + ETHERNET_SIZE, arp, ARP_SIZE);
-    reply[ETHERNET_SIZE + 7] = 2;
-    put(reply + ETHERNET_SIZE + 8, peer_mac, 6);
-    put(reply + ETHERNET_SIZE + 14, arp + 24, 4);
-    put(reply + ETHERNET_SIZE + 18, arp + 8, 10);
-    peer_give(reply, sizeof(reply));
-    return true;
+    return is_arp;
 }
 
 bool peer_take(uint8_t *out_frame, size_t *out_size) {
@@ -246,7 +284,8 @@ void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t 
     tcp[13] = flags;
     put(tcp + 14, &window, 2);
     if (has_mss) {
-        put(tcp + TCP_SIZE, (uint8_t[]) {2, 4, 1460 >> 8, 1460 & 0xff}, 4);
+        uint16_t mss = remote->mss != 0 ? remote->mss : 1460;
+        put(tcp + TCP_SIZE, (uint8_t[]) {2, 4, (uint8_t) (mss >> 8), (uint8_t) mss}, 4);
     }
     put(tcp + header, data, size);
     payload_checksum(frame, 6, header + size, 16);
@@ -283,8 +322,12 @@ bool remote_receive(struct remote *remote, struct segment *out_segment) {
 }
 
 bool remote_connect(struct remote *remote, uint16_t port, uint16_t other_port) {
-    struct segment segment;
     *remote = (struct remote) {.port = port, .other_port = other_port, .sequence = 1000u * port, .window = UINT16_MAX};
+    return remote_connect_as(remote);
+}
+
+bool remote_connect_as(struct remote *remote) {
+    struct segment segment;
     remote_send(remote, SYN, nullptr, 0);
     if (!remote_receive(remote, &segment) || segment.flags != (SYN | ACK) || segment.acknowledged != remote->sequence) {
         return false;

@@ -11,6 +11,13 @@ bool peer_start(const char *config);
 channel_t peer_client(void); // a new connection to `network`
 uint64_t peer_kicks(void);
 
+// --- The driver. How it answers `open` is laid out before it is asked ---
+
+void peer_driver_answer(status_t status);
+void peer_driver_restart(status_t status); // the component gets another channel to it
+void peer_driver_close(void);
+void peer_driver_break_rings(void);
+
 // Calls `network.open` and takes its reply, if there is one yet.
 void peer_open(channel_t client, const char *uri);
 bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel);
@@ -19,6 +26,9 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 
 void peer_give(const uint8_t *frame, size_t size);    // to the component; it runs
 bool peer_take(uint8_t *out_frame, size_t *out_size); // from it. ARP requests for the remote host are answered first
+void peer_answer_arp(bool answers);                   // whether it does that; at first it does
+uint64_t peer_arp_searches(void);                     // questions to all stations so far
+void peer_give_arp(bool is_reply, uint32_t address);  // the sender says that it has this address
 size_t peer_buffers_away(void);                       // receive buffers that the component has
 
 // Fills in the headers' lengths and checksums and gives the frame.
@@ -34,6 +44,7 @@ struct remote {
     uint32_t sequence;   // of the next byte to send
     uint32_t expected;   // of the next byte to receive
     uint16_t window;
+    uint16_t mss; // 0: the largest
 };
 
 struct segment {
@@ -47,4 +58,5 @@ struct segment {
 void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size);
 bool remote_receive(struct remote *remote, struct segment *out_segment); // the next segment for it
 bool remote_connect(struct remote *remote, uint16_t port, uint16_t other_port);
+bool remote_connect_as(struct remote *remote); // with its own ports, sequence, window and MSS
 size_t remote_receive_data(struct remote *remote, uint8_t *out_data, size_t capacity); // all there is, acknowledging it

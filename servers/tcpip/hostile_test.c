@@ -1,0 +1,134 @@
+// Remote hosts that flood, never answer or never read; and what the component leaves behind and does while idle.
+// test-with: servers/tcpip/main.c servers/tcpip/uri.c servers/tcpip/checksum.c servers/tcpip/clocks.c servers/tcpip/heap.c
+// test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c
+// test-with: servers/tcpip/tcp_connect.c servers/tcpip/tcp_listener.c servers/tcpip/tcp_receive.c servers/tcpip/tcp_send.c
+// test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
+#include "testing/client.h"
+
+#include "stream.h"
+
+#include <test/test.h>
+
+TEST("a flood of half-open connections keeps no honest client out") {
+    struct remote remote, flood = {.other_port = 80, .window = 1000};
+    struct segment segment;
+    EXPECT(peer_start(static_config));
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;
+    for (uint16_t port = 10000; port < 11000; port++) {
+        flood.port = port;
+        remote_send(&flood, SYN, nullptr, 0);
+        (void) remote_receive(&flood, &segment);
+    }
+    EXPECT(remote_connect(&remote, 5000, 80));
+    EXPECT(accept_stream(listener, &stream));
+}
+
+TEST("ten thousand connections one after the other leave nothing behind") {
+    EXPECT(peer_start(static_config));
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;
+    size_t handles = fake_open_handles(), mappings = fake_mappings();
+    for (uint32_t i = 0; i < 10000; i++) {
+        struct remote remote;
+        struct segment segment;
+        EXPECT(remote_connect(&remote, (uint16_t) (1024 + i), 80));
+        EXPECT(accept_stream(listener, &stream));
+        write_bytes(stream, bytes, 10);
+        finish(stream);
+        fake_close(stream);
+        fake_run();
+        EXPECT(remote_receive(&remote, &segment) && segment.size == 10);
+        remote.expected += 11;
+        remote_send(&remote, ACK | FIN, nullptr, 0);
+        while (remote_receive(&remote, &segment)) {
+        }
+        fake_advance(NSEC_PER_MSEC);
+    }
+    EXPECT_EQ(fake_open_handles(), handles);
+    EXPECT_EQ(fake_mappings(), mappings);
+    EXPECT_EQ(peer_buffers_away(), 0);
+}
+
+TEST("an idle stack sets few timers, with a connection as without") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    fake_advance(10 * NSEC_PER_SEC);
+    for (int i = 0; i < 40; i++) {
+        fake_advance(NSEC_PER_SEC / 4);
+    }
+    size_t before = fake_timer_sets();
+    for (int i = 0; i < 40; i++) {
+        fake_advance(NSEC_PER_SEC / 4);
+    }
+    EXPECT(fake_timer_sets() - before < 8);
+}
+
+TEST("an address in use is asked for again before it is forgotten, and nothing waits for it") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    uint64_t searches = peer_arp_searches();
+    for (int i = 0; i < 700; i++) {
+        write_bytes(stream, bytes, 10);
+        EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 10);
+        fake_advance(NSEC_PER_SEC);
+    }
+    EXPECT_EQ(peer_arp_searches(), searches);
+}
+
+TEST("what waits for an ARP answer does not refer to a folio that is let go meanwhile") {
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    fake_advance(61 * NSEC_PER_SEC);
+    write_folio(stream, 0, 200000);
+    while (remote_receive(&remote, &segment)) {
+        remote.expected += (uint32_t) segment.size;
+    }
+    for (uint32_t i = 0; i < 40; i++) {
+        peer_give_arp(false, PEER_ADDRESS + ((100 + i) << 24)); // younger addresses take the place of the remote host's
+    }
+    uint64_t searches = peer_arp_searches();
+    peer_answer_arp(false);
+    remote_send(&remote, ACK, nullptr, 0);
+    EXPECT(!remote_receive(&remote, &segment) && peer_arp_searches() > searches);
+    remote_send(&remote, RST | ACK, nullptr, 0);
+    peer_give_arp(true, PEER_ADDRESS);
+    EXPECT(remote_receive(&remote, &segment) && segment.size > 0);
+    EXPECT(segment.sequence == remote.expected);
+}
+
+static channel_t set_up_listener(void) {
+    struct remote first;
+    channel_t stream;
+    bool is_up = set_up(&first, &stream);
+    return is_up ? listen_on(peer_client(), "tcp-listen:0.0.0.0:81") : (channel_t) {};
+}
+
+static bool is_body_received(struct remote *remote, size_t size) {
+    return remote_receive_data(remote, received, sizeof(received)) == size && are_equal(received, bytes, size);
+}
+
+TEST("many slow readers of large bodies leave room for others") {
+    enum { READERS = 110 };
+    struct remote remote;
+    channel_t listener = set_up_listener(), stream;
+    for (uint16_t i = 0; i < READERS; i++) {
+        EXPECT(remote_connect(&remote, 6000 + i, 81) && accept_stream(listener, &stream));
+        write_folio(stream, 0, 100000);
+    }
+    EXPECT(remote_connect(&remote, 7000, 81) && accept_stream(listener, &stream));
+    write_folio(stream, 0, 100000);
+    EXPECT(is_body_received(&remote, 100000));
+}
+
+TEST("a remote host that takes only tiny segments gets its body all the same") {
+    channel_t listener = set_up_listener(), stream;
+    for (uint16_t mss = 16; mss <= 256; mss *= 2) {
+        struct remote remote = {.port = 5000 + mss, .other_port = 81, .window = UINT16_MAX, .mss = mss};
+        EXPECT(remote_connect_as(&remote) && accept_stream(listener, &stream));
+        write_folio(stream, 0, 50000);
+        EXPECT(is_body_received(&remote, 50000));
+    }
+}
