@@ -7,11 +7,11 @@ import setup
 from paths import BUILD, ROOT, output, shown
 from ui import Fail, names
 
-GROUPS = ("all", "components", "kernel", "tests")
+GROUPS = ("all", "bench", "components", "kernel", "tests")
 
 
 def add_arguments(parser):
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, gateway, components, kernel, tests or all (the default)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, gateway, components, kernel, tests, bench or all (the default)")
     parser.add_argument("--debug", action="store_true", help="with checks for undefined behaviour, in build/debug")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the commands")
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
@@ -60,8 +60,8 @@ def write_compile_commands(debug):
     (ROOT / "compile_commands.json").write_text(result.stdout)
 
 
-def build(targets, debug=False, verbose=False, yes=False, quiet=False):
-    """Builds the named systems, components or "kernel"; everything if none is named."""
+def build(targets, debug=False, verbose=False, yes=False, quiet=False, output_to=None):
+    """Builds the named systems, components or "kernel"; everything if none is named. Ninja prints to the given file."""
     setup.ensure("build", yes)
     known = update_graph(debug)
     for target in targets:
@@ -70,7 +70,7 @@ def build(targets, debug=False, verbose=False, yes=False, quiet=False):
     command = ["ninja", "-f", shown(output(debug) / "build.ninja")]
     command += ["-v"] if verbose else ["--quiet"] if quiet else []
     command += [known[target] for target in targets] or ["all"]
-    result = subprocess.run(command, cwd=ROOT)
+    result = subprocess.run(command, cwd=ROOT, stdout=output_to)
     if result.returncode != 0:
         raise Fail("the build failed; the first error above says where")
 

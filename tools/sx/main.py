@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "boot a fresh virtual machine for every visitor",
     "build": "build systems and components",
     "test": "run the tests",
+    "bench": "measure it, beside Linux",
     "clean": "remove what was built",
     "doctor": "check this machine, and say how to fix what is missing",
     "tcb": "count the lines of code that have to be trusted",
