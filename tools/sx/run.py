@@ -193,6 +193,8 @@ def main(options):
     if options.icount:
         options.cpus = 1
     system = load_system(options.system)
+    if "console" in system.devices:
+        raise Fail(f"system '{system.name}' is for one visitor, whom a gateway brings; run: sx serve --system {system.name}")
     image = output(options.debug) / system.name / "starina.elf"
     ram_file = image.parent / f"ram-{os.getpid()}" if options.trace else None
     command = qemu.command(options, system, ram_file)

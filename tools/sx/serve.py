@@ -67,6 +67,8 @@ def prepare(options, system):
 
 def main(options):
     system = load_system(options.system)
+    if "console" not in system.devices:
+        raise Fail(f"system '{system.name}' has no component with a virtio console device, which joins it to the gateway")
     arguments = command(options, system)
     if options.dry_run:
         say(qemu.quoted(arguments))

@@ -1,8 +1,8 @@
 // The clock: the time-stamp counter, whose frequency is measured against the LAPIC's timer without ever waiting for it.
 //
 // Hypervisors run that timer at 1 GHz. Between two settings of the boot CPU's timer both counters advance by known
-// amounts; these pairs add up until they make the frequency known well enough. The clock changes its rate on the way,
-// but never jumps.
+// amounts; these pairs add up until they make the frequency known well enough. Meanwhile the clock rather goes too slow,
+// and what it is behind by the timer is made up for when a pair is taken: it never goes back.
 #include "x86_64.h"
 
 #include "../../cpu.h"
@@ -16,9 +16,16 @@ static struct {
     uint64_t rate; // ns per tick, 32.32 fixed point
 } scale;
 
+// Both counters at one time, but for the ticks that reading them takes.
+struct reading {
+    uint32_t left; // of the timer, which counts down
+    uint64_t before, after;
+};
+
 static struct {
     bool is_done;
     uint64_t ticks_before; // at the last setting
+    nsec_t ns_before;
     uint32_t timer_before;
     uint64_t ticks, ns; // measured in all
 } measured;
@@ -29,12 +36,6 @@ static nsec_t time_at(uint64_t ticks) {
 
 nsec_t arch_clock_now(void) {
     return time_at(arch_ticks());
-}
-
-static void set_rate(uint64_t rate, uint64_t ticks) {
-    scale.base_ns = time_at(ticks);
-    scale.base_ticks = ticks;
-    scale.rate = rate;
 }
 
 // The hypervisor's or the CPU's own word, in kHz; 0: they don't say.
@@ -51,24 +52,56 @@ static uint64_t told_khz(void) {
     return 0;
 }
 
+// The host may stop this CPU between two instructions: of several readings the quickest is the best.
+static struct reading read_counters(void) {
+    struct reading best = {.after = UINT64_MAX};
+    for (int i = 0; i < 4; i++) {
+        struct reading reading = {.before = arch_ticks()};
+        reading.left = lapic_timer_left();
+        reading.after = arch_ticks();
+        if (reading.after - reading.before < best.after - best.before) {
+            best = reading;
+        }
+    }
+    return best;
+}
+
 static void begin_interval(uint32_t timer) {
     measured.timer_before = timer;
     measured.ticks_before = arch_ticks();
+    measured.ns_before = time_at(measured.ticks_before);
+}
+
+static void set_rate(uint64_t rate, uint64_t ticks, nsec_t at_least) {
+    nsec_t now = time_at(ticks);
+    scale.base_ns = now > at_least ? now : at_least;
+    scale.base_ticks = ticks;
+    scale.rate = rate;
 }
 
 // The timer has not run out since begin_interval, or its `left` is 0 and tells nothing.
 static void end_interval(void) {
-    uint32_t left = lapic_timer_left();
-    uint64_t ticks = arch_ticks();
-    if (left == 0 || measured.timer_before <= left) {
+    struct reading reading = read_counters();
+    if (reading.left == 0 || measured.timer_before <= reading.left) {
         return;
     }
-    measured.ns += measured.timer_before - left;
-    measured.ticks += ticks - measured.ticks_before;
-    if (measured.ticks > 0) {
-        set_rate((measured.ns << 30) / measured.ticks << 2, ticks); // an interval may be 2^32 ns
-    }
+    nsec_t ns = measured.timer_before - reading.left;
+    measured.ns += ns;
+    measured.ticks += reading.after - measured.ticks_before;
+    set_rate((measured.ns << 30) / measured.ticks << 2, reading.after, measured.ns_before + ns); // ns may be 2^32
     measured.is_done = measured.ns >= MEASURE_FOR;
+}
+
+// The first estimate, of a few microseconds: the ticks that the readings themselves took count as passed.
+static void estimate(void) {
+    lapic_timer_start(LONGEST);
+    struct reading first = read_counters(), last = read_counters();
+    uint64_t ns = first.left > last.left ? first.left - last.left : 1;
+    scale.rate = (ns << 32) / (last.after - first.before);
+    begin_interval(LONGEST);
+    measured.ticks_before = first.after;
+    measured.timer_before = first.left;
+    measured.ns_before = time_at(first.after);
 }
 
 void clock_init(void) {
@@ -77,18 +110,9 @@ void clock_init(void) {
     if (khz != 0) {
         scale.rate = (1000000ull << 32) / khz;
         measured.is_done = true;
-        return;
+    } else {
+        estimate();
     }
-    scale.rate = 1ull << 32; // until the first interval ends, a few lines below
-    lapic_timer_start(LONGEST);
-    begin_interval(LONGEST);
-    for (int i = 0; i < 8; i++) {
-        end_interval();
-    }
-    // What happened before was at the same rate.
-    scale.base_ticks = boot_info.entry_ticks;
-    scale.base_ns = 0;
-    measured.ns = measured.ticks = 0;
 }
 
 void arch_timer_set(nsec_t deadline) {
