@@ -42,6 +42,7 @@ FIELDS = {
     "tree_include": (list, [], strings),  # folders in our tree: the library's configuration
     "defines": (list, [], strings),
     "options": (dict, {}, string_table),  # of Meson
+    "arguments": (list, [], strings),  # of the compiler, when Meson builds
     "everywhere": (bool, False, None),  # linked into every component
 }
 
@@ -63,6 +64,7 @@ class Recipe:
     tree_include: list
     defines: list
     options: dict
+    arguments: list
     everywhere: bool
 
     @property
@@ -91,6 +93,7 @@ def load(path, is_library=True):
     if is_library and (values["kind"] == "meson") == bool(values["files"]):
         raise Fail(f"{shown(path)}: 'files' is for the kinds sources and package, which need it")
     identity = [values[key] for key in ("kind", "sha256")] + sorted(values["options"].items())
+    identity += values["arguments"]
     return Recipe(path.stem, shown(path), hashlib.sha256(repr(identity).encode()).hexdigest()[:12], **values)
 
 

@@ -79,7 +79,7 @@ def build_meson(recipe, source, prefix):
     # Foreign code is built without our warnings, and without the stack protector that it may itself implement.
     arguments = [item for item in flags.CODE if not item.startswith(("-fstack-protector", "-mstack-protector"))]
     prefix_map = f"-ffile-prefix-map={source}={recipe.name}"
-    quoted = ", ".join(f"'{item}'" for item in [*arguments, "-fPIE", "-w", prefix_map])
+    quoted = ", ".join(f"'{item}'" for item in [*arguments, *recipe.arguments, "-fPIE", "-w", prefix_map])
     cross = source / "starina-cross.txt"
     cross.write_text(CROSS_FILE.format(clang=flags.CLANG, target=flags.TARGET, arguments=quoted))
     options = [f"-D{key}={value}" for key, value in recipe.options.items()]

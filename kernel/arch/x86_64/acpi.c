@@ -3,7 +3,6 @@
 // Firmware wrote them: lengths and checksums are verified, and what is wrong counts as absent.
 #include "x86_64.h"
 
-#include "../../log.h"
 #include "../../memory.h"
 
 struct [[gnu::packed]] rsdp {
@@ -125,6 +124,7 @@ static void read_root(const struct table_header *root, size_t address_size) {
     }
 }
 
+// Without tables there is one CPU and one IOAPIC, where PCs have it.
 void acpi_init(paddr_t address) {
     enum : paddr_t { IOAPIC_USUAL = 0xfec00000 };
     enum : size_t { RSDP_FIRST_PART = 20 };
@@ -137,7 +137,6 @@ void acpi_init(paddr_t address) {
         root = table_at(has_xsdt ? rsdp->xsdt : rsdp->rsdt);
     }
     if (root == nullptr) {
-        log_print("no ACPI tables: one CPU, one IOAPIC");
         ioapic_add(IOAPIC_USUAL, 0);
         return;
     }

@@ -155,6 +155,8 @@ enter_trap:
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     pushq $2
     popfq // whatever the component had set: direction, alignment check, single step
+    movl $SELECTOR_KERNEL_DATA, %eax // as after a system call: with the null selector that the CPU loads, emulators
+    movl %eax, %ss                   // translate the kernel once more
     xorl %ebp, %ebp
     call arch_on_trap
 
