@@ -1,5 +1,6 @@
 """A component that misbehaves is contained and reported, in both modes, while the web server answers without a failure."""
 
+import re
 import threading
 import time
 
@@ -63,6 +64,17 @@ def test_misbehaviour_is_contained(act, mode):
         assert "panic" not in machine.console.text()
         others = [item for item in machine.status()["components"] if item["name"] != "chaos"]
         assert all(item["restarts"] == 0 and item["state"] == "serving" for item in others)
+
+
+@pytest.mark.parametrize("mode", ["user", "kernel"])
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_system_calls_of_other_seeds_are_answered(seed, mode):
+    arguments = ["--set", "chaos.act=syscalls", "--set", f"chaos.seed={seed}", "--set", "chaos.after_ms=10"]
+    with Machine("--isolate", f"chaos={mode}", *arguments) as machine:
+        report = machine.wait_for(ACTS["syscalls"], 90)
+        beyond = int(re.search(r"(\d+) of no call", report).group(1))
+        assert beyond > 10000 if mode == "user" else beyond == 0
+        assert machine.get()
 
 
 @pytest.mark.parametrize("mode", ["user", "kernel"])

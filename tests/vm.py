@@ -125,10 +125,8 @@ class Machine:
 
 
 def receive_all(connection):
+    """All until the server ends its side; a reset is a failure, as it can destroy what was sent before."""
     received = b""
-    try:
-        while part := connection.recv(65536):
-            received += part
-    except ConnectionResetError:
-        pass
+    while part := connection.recv(65536):
+        received += part
     return received

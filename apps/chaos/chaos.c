@@ -18,6 +18,7 @@ static const struct {
     {BYTES("flood"), act_flood},         {BYTES("garbage"), act_garbage},
     {BYTES("syscalls"), act_syscalls},   {BYTES("exit"), act_exit},
     {BYTES("big_frame"), act_big_frame}, {BYTES("kill"), act_kill},
+    {BYTES("spawn"), act_spawn},         {BYTES("visit"), act_visit},
 };
 
 static struct timer timer;

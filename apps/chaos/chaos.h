@@ -25,6 +25,12 @@ int act_garbage(void);
 // system_calls.c: answered with errors
 int act_syscalls(void);
 
+// spawn.c: refused
+int act_spawn(void);
+
+// visit.c: no harm at all
+int act_visit(void);
+
 // kill.c: refused unless init allows it
 int act_kill(void);
 

@@ -24,7 +24,9 @@ static void pause_listener(bool paused) {
 }
 
 static void on_room(void) {
-    pause_listener(false);
+    if (connections_make_room()) {
+        pause_listener(false);
+    }
 }
 
 static void listener_on_accepted(struct listener *, const struct listener_accepted *event) {

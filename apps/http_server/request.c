@@ -1,9 +1,9 @@
 // Requests, parsed by llhttp. What it lets pass but two servers could understand differently is refused before.
 #include "request.h"
 
-// --- Where the head ends ---
+// --- Where the head ends, and the fields behind a chunked body ---
 
-size_t request_find_end(bytes_t received, unsigned *out_status) {
+static size_t find_end(bytes_t received, bool has_request_line, unsigned *out_status) {
     *out_status = 0;
     size_t line_start = 0;
     for (size_t i = 0; i < received.len; i++) {
@@ -15,11 +15,11 @@ size_t request_find_end(bytes_t received, unsigned *out_status) {
             *out_status = 400;
             return 0;
         }
-        if (line_start == 0 && i > TARGET_MAX + 32) {
+        if (has_request_line && line_start == 0 && i > TARGET_MAX + 32) {
             *out_status = 414;
             return 0;
         }
-        if (is_line_end && i - line_start == 1 && line_start > 0) {
+        if (is_line_end && i - line_start == 1 && (line_start > 0 || !has_request_line)) {
             return i + 1;
         }
         if (is_line_end) {
@@ -32,11 +32,19 @@ size_t request_find_end(bytes_t received, unsigned *out_status) {
     return 0;
 }
 
+size_t request_find_end(bytes_t received, unsigned *out_status) {
+    return find_end(received, true, out_status);
+}
+
 // --- What llhttp lets pass, but must not be ---
 
-static bool is_token_byte(uint8_t byte) {
+static bool is_alphanumeric_or(uint8_t byte, const char *others) {
     bool is_alphanumeric = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-    return is_alphanumeric || (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != nullptr);
+    return is_alphanumeric || (byte != '\0' && strchr(others, byte) != nullptr);
+}
+
+static bool is_token_byte(uint8_t byte) {
+    return is_alphanumeric_or(byte, "!#$%&'*+-.^_`|~");
 }
 
 static size_t token_length(bytes_t text) {
@@ -70,16 +78,20 @@ static unsigned check_request_line(bytes_t line) {
 // "Name: value". A line that begins with a space once went on with the one before; servers differ in what they make of it.
 static unsigned check_field_line(bytes_t line) {
     size_t name = token_length(line);
-    return name > 0 && name < line.len && line.ptr[name] == ':' ? 0 : 400;
+    bool is_field = name > 0 && name < line.len && line.ptr[name] == ':';
+    for (size_t i = name; i < line.len; i++) {
+        is_field = is_field && (line.ptr[i] >= ' ' || line.ptr[i] == '\t') && line.ptr[i] != 0x7f;
+    }
+    return is_field || line.len == 0 ? 0 : 400;
 }
 
-static unsigned check_head(bytes_t head) {
+static unsigned check_lines(bytes_t lines, bool has_request_line) {
     size_t start = 0;
     unsigned status = 0;
-    for (size_t i = 0; i < head.len && status == 0; i++) {
-        if (head.ptr[i] == '\n') {
-            bytes_t line = {head.ptr + start, i - 1 - start};
-            status = start == 0 ? check_request_line(line) : line.len > 0 ? check_field_line(line) : 0;
+    for (size_t i = 0; i < lines.len && status == 0; i++) {
+        if (lines.ptr[i] == '\n') {
+            bytes_t line = {lines.ptr + start, i - 1 - start};
+            status = start == 0 && has_request_line ? check_request_line(line) : check_field_line(line);
             start = i + 1;
         }
     }
@@ -100,6 +112,15 @@ static bool equals_ignoring_case(bytes_t a, const char *b) {
         }
     }
     return b[a.len] == '\0';
+}
+
+// Nothing but what a host's name and a port are made of (RFC 3986, section 3.2.2).
+static bool is_host(bytes_t value) {
+    size_t length = 0;
+    while (length < value.len && is_alphanumeric_or(value.ptr[length], "-._~%!$&'()*+,;=:[]")) {
+        length++;
+    }
+    return length == value.len;
 }
 
 static void take_field(struct request *request) {
@@ -153,11 +174,8 @@ static int on_value(llhttp_t *parser, const char *at, size_t length) {
     return 0;
 }
 
-// Fields behind a chunked body change nothing any more.
 static int on_value_complete(llhttp_t *parser) {
-    if (!request_of(parser)->is_head_complete) {
-        take_field(request_of(parser));
-    }
+    take_field(request_of(parser));
     return 0;
 }
 
@@ -169,8 +187,11 @@ static int on_headers_complete(llhttp_t *parser) {
     request->keeps_alive = llhttp_should_keep_alive(parser) == 1;
     bool is_chunked = (parser->flags & F_CHUNKED) != 0;
     request->has_body = is_chunked || parser->content_length > 0;
-    if (request->host_count > 1 || (request->host_count == 0 && parser->http_minor >= 1)) {
+    if (request->host_count > 1 || (request->host_count == 0 && parser->http_minor >= 1) || !is_host(request->host)) {
         request->status = 400;
+    }
+    if (parser->http_minor == 0 && (parser->flags & F_TRANSFER_ENCODING) != 0) {
+        request->keeps_alive = false; // servers differ in what they make of its end (RFC 9112, section 6.1)
     }
     if (!is_chunked && parser->content_length > BODY_MAX) {
         request->status = 413;
@@ -188,6 +209,12 @@ static int on_body(llhttp_t *parser, const char *, size_t length) {
     return 0;
 }
 
+// Fields may follow, which llhttp would let pass as they are.
+static int on_chunk_header(llhttp_t *parser) {
+    request_of(parser)->is_at_trailers = parser->content_length == 0;
+    return parser->content_length == 0 ? HPE_PAUSED : 0;
+}
+
 static int on_message_complete(llhttp_t *parser) {
     request_of(parser)->is_complete = true;
     return HPE_PAUSED; // what follows is the next request
@@ -199,6 +226,7 @@ static const llhttp_settings_t settings = {
     .on_header_value = on_value,
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_headers_complete,
+    .on_chunk_header = on_chunk_header,
     .on_body = on_body,
     .on_message_complete = on_message_complete,
 };
@@ -212,7 +240,7 @@ void request_parse(struct request *request, bytes_t head) {
     *request = (struct request) {};
     llhttp_init(&request->parser, HTTP_REQUEST, &settings);
     request->parser.data = request;
-    request->status = check_head(head);
+    request->status = check_lines(head, true);
     if (request->status != 0) {
         return;
     }
@@ -226,16 +254,34 @@ void request_parse(struct request *request, bytes_t head) {
     }
 }
 
-size_t request_take_body(struct request *request, bytes_t received) {
+// Up to the last chunk's line, if the body is chunked. Sizes and extensions of chunks count as what they are a part of.
+static size_t take_content(struct request *request, bytes_t received) {
     llhttp_errno_t error = llhttp_execute(&request->parser, (const char *) received.ptr, received.len);
-    if (error == HPE_OK) {
-        return received.len;
-    }
-    if (error == HPE_PAUSED && request->is_complete) {
-        return (size_t) (llhttp_get_error_pos(&request->parser) - (const char *) received.ptr);
-    }
-    if (request->status == 0) {
+    bool is_over = error == HPE_PAUSED && (request->is_complete || request->is_at_trailers);
+    size_t taken = is_over ? (size_t) (llhttp_get_error_pos(&request->parser) - (const char *) received.ptr) : received.len;
+    request->framed_size += taken;
+    if (request->framed_size > FRAMED_MAX) {
+        request->status = 413;
+    } else if (error != HPE_OK && !is_over && request->status == 0) {
         request->status = 400;
     }
-    return received.len;
+    return taken;
+}
+
+// Fields behind a chunked body change nothing, but are fields all the same. They are taken as a whole.
+static size_t take_trailers(struct request *request, bytes_t received) {
+    size_t length = find_end(received, false, &request->status);
+    if (length > 0) {
+        request->status = check_lines((bytes_t) {received.ptr, length}, false);
+        request->is_complete = true;
+    }
+    return length;
+}
+
+size_t request_take_body(struct request *request, bytes_t received) {
+    size_t taken = request->is_at_trailers ? 0 : take_content(request, received);
+    if (request->is_at_trailers && request->status == 0) {
+        taken += take_trailers(request, (bytes_t) {received.ptr + taken, received.len - taken});
+    }
+    return taken;
 }

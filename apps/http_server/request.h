@@ -4,7 +4,7 @@
 #include <llhttp.h>
 #include <starina/component.h>
 
-enum { HEAD_MAX = 8192, TARGET_MAX = 2048, FIELDS_MAX = 100, BODY_MAX = 64 * 1024 };
+enum { HEAD_MAX = 8192, TARGET_MAX = 2048, FIELDS_MAX = 100, BODY_MAX = 64 * 1024, FRAMED_MAX = 2 * BODY_MAX };
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_OTHER };
 
@@ -16,9 +16,10 @@ struct request {
     bytes_t if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range;
     bool keeps_alive, has_body, expects_continue;
     bool is_head_complete;
-    bool is_complete; // the whole body has come
-    uint64_t body_size;
-    unsigned status; // what is wrong, as an HTTP status; 0: nothing
+    bool is_at_trailers;
+    bool is_complete;                // the whole body has come
+    uint64_t body_size, framed_size; // so far; the latter with what stands around chunks
+    unsigned status;                 // what is wrong, as an HTTP status; 0: nothing
 
     // Of the field that is being parsed.
     bytes_t name, value;
@@ -32,5 +33,6 @@ size_t request_find_end(bytes_t received, unsigned *out_status);
 // Parses a whole head. request->status tells what is wrong.
 void request_parse(struct request *request, bytes_t head);
 
-// Takes bytes of the body. Returns how many belong to it. request->status as above.
+// Takes bytes of the body. Returns how many of it it has taken: the fields behind a chunked one wait for their end, of
+// at most HEAD_MAX. request->status as above.
 size_t request_take_body(struct request *request, bytes_t received);

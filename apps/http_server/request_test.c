@@ -104,26 +104,80 @@ TEST("request lines are taken exactly") {
     }
 }
 
+// Gives the body in pieces, as a connection does: what was not taken comes again with the next. Returns how much was.
+static size_t take_body(bytes_t body, size_t piece) {
+    size_t used = 0;
+    (void) parse_with("Transfer-Encoding: chunked\r\n");
+    for (size_t come = 0; come < body.len && !request.is_complete && request.status == 0;) {
+        come = body.len - come < piece ? body.len : come + piece;
+        used += request_take_body(&request, (bytes_t) {body.ptr + used, come - used});
+    }
+    return used;
+}
+
 TEST("a chunked body ends where it ends, in whatever pieces it comes") {
-    bytes_t body = BYTES("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\nGET");
-    for (size_t piece = 1; piece <= body.len; piece++) {
-        EXPECT_EQ(parse_with("Transfer-Encoding: chunked\r\n"), 0);
-        EXPECT(request.has_body && !request.is_complete);
-        size_t used = 0;
-        while (used < body.len && !request.is_complete) {
-            size_t length = body.len - used < piece ? body.len - used : piece;
-            used += request_take_body(&request, (bytes_t) {body.ptr + used, length});
+    static const bytes_t bodies[] = {BYTES("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\nGET"),
+                                     BYTES("5\r\nabcde\r\n0\r\n\r\nGET")};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t piece = 1; piece <= bodies[i].len; piece++) {
+            EXPECT_EQ(take_body(bodies[i], piece), bodies[i].len - 3);
+            EXPECT(request.is_complete && request.status == 0 && request.body_size == 5);
         }
-        EXPECT(request.is_complete && request.status == 0 && request.body_size == 5 && used == body.len - 3);
     }
 }
 
 TEST("bad chunks are refused") {
     static const char *const wrong[] = {"x\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "1\r\nab\r\n", "3\r\nab\r\n0\r\n"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        EXPECT_EQ(parse_with("Transfer-Encoding: chunked\r\n"), 0);
-        (void) request_take_body(&request, bytes_from_string(wrong[i]));
+        (void) take_body(bytes_from_string(wrong[i]), SIZE_MAX);
         EXPECT_EQ(request.status, 400);
+    }
+}
+
+TEST("fields behind a chunked body are checked like those of a head") {
+    static const char *const wrong[] = {"0\r\nX : y\r\n\r\n", "0\r\n: y\r\n\r\n",        "0\r\nX\r\n\r\n",
+                                        "0\r\n X: y\r\n\r\n", "0\r\nX: y\r\n z\r\n\r\n", "0\r\nX: \x01\r\n\r\n",
+                                        "0\r\nX: y\n\r\n",    "0\r\nX(: y\r\n\r\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void) take_body(bytes_from_string(wrong[i]), SIZE_MAX);
+        EXPECT_EQ(request.status, 400);
+    }
+}
+
+TEST("what stands around chunks is bounded as they are") {
+    static uint8_t body[300000];
+    __builtin_memset(body, 'x', sizeof(body));
+    __builtin_memcpy(body, "1;", 2);
+    EXPECT(take_body((bytes_t) {body, sizeof(body)}, 1000) < 200000);
+    EXPECT_EQ(request.status, 413);
+    __builtin_memcpy(body, "0\r\nX: ", 6);
+    EXPECT(take_body((bytes_t) {body, sizeof(body)}, 1000) < 200000);
+    EXPECT_EQ(request.status, 431);
+    for (size_t i = 0; i + 6 <= sizeof(body); i += 6) {
+        __builtin_memcpy(body + i, "1\r\nx\r\n", 6);
+    }
+    EXPECT(take_body((bytes_t) {body, sizeof(body)}, 1000) < 200000);
+    EXPECT_EQ(request.status, 413);
+}
+
+TEST("HTTP/1.0 with a transfer coding ends the connection") {
+    EXPECT_EQ(parse("POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"), 0);
+    EXPECT(!request.keeps_alive);
+    EXPECT_EQ(parse("POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n"), 0);
+    EXPECT(request.keeps_alive);
+}
+
+TEST("a host is a name or an address, with a port or without") {
+    static const struct {
+        const char *host;
+        unsigned status;
+    } cases[] = {{"", 0},      {"a", 0},       {"a.example:8080", 0}, {"[::1]:80", 0}, {"10.0.2.15", 0},
+                 {"a b", 400}, {"a/b", 400},   {"a@b", 400},          {"a\tb", 400},   {"a?b", 400},
+                 {"a#", 400},  {"\"a\"", 400}, {"a\\b", 400},         {"<a>", 400},    {"\xc3\xa4", 400}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        static char head[128];
+        snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", cases[i].host);
+        EXPECT_EQ(parse(head), cases[i].status);
     }
 }
 

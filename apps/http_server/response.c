@@ -6,6 +6,8 @@
 #include "target.h"
 #include "test_body.h"
 
+#include <starina/process.h>
+
 static const char *reason_of(unsigned status) {
     static const struct {
         unsigned status;
@@ -52,7 +54,7 @@ static void end(struct response *response, struct text *head) {
     response->head_length = head->length;
 }
 
-// Errors have a line of text as their body; where the rest of the connection can't be understood, they end it.
+// Errors have a line of text as their body, but for HEAD.
 static void make_error(struct response *response, const struct request *request, unsigned status) {
     bool is_head = request != nullptr && request->method == METHOD_HEAD && request->is_head_complete;
     struct text head = begin(response, status);
@@ -122,15 +124,22 @@ static void make_file(struct response *response, const struct request *request, 
     }
 }
 
-// "/docs" is a folder: relative links in its index need the slash.
-static void make_redirect(struct response *response, const struct request *request) {
+// A path as it stands in a URI (RFC 3986, section 3.3).
+static void add_path(struct text *head, const char *path) {
+    for (const char *byte = path; *byte != '\0'; byte++) {
+        bool is_alphanumeric =
+            (*byte >= '0' && *byte <= '9') || (*byte >= 'A' && *byte <= 'Z') || (*byte >= 'a' && *byte <= 'z');
+        bool is_plain = is_alphanumeric || strchr("/-._~!$&'()*+,;=:@", *byte) != nullptr;
+        text_add(head, is_plain ? "%c" : "%%%02X", (uint8_t) *byte);
+    }
+}
+
+// "/docs" is a folder: relative links in its index need the slash. The path is the one that was found here: what the
+// target says can name another host.
+static void make_redirect(struct response *response, const struct request *request, const char *path) {
     struct text head = begin(response, 301);
     text_add(&head, "Location: ");
-    size_t length = 0;
-    while (length < request->target.len && request->target.ptr[length] != '?') {
-        length++;
-    }
-    text_add_bytes(&head, (bytes_t) {request->target.ptr, length});
+    add_path(&head, path);
     text_add(&head, "/\r\nContent-Length: 0\r\n");
     end(response, &head);
     if (head.is_cut) {
@@ -152,7 +161,7 @@ static void make_from_archive(struct response *response, const struct request *r
     if (entry != nullptr) {
         make_file(response, request, entry);
     } else if (!is_folder && find_file(path, "/index.html") != nullptr) {
-        make_redirect(response, request);
+        make_redirect(response, request, path);
     } else {
         make_error(response, request, 404);
     }
@@ -203,17 +212,30 @@ void response_make(struct response *response, const struct request *request) {
     }
 }
 
-void response_finish_state(struct response *response, bool is_head, status_t status, folio_t folio, size_t size) {
+void response_finish_state(struct response *response, const struct request *request, status_t status, folio_t folio,
+                           size_t size) {
+    folio_t own = {HANDLE_INVALID};
+    bool is_head = request->method == METHOD_HEAD;
     response->waits_for_state = false;
+    if (status == OK && !is_head) {
+        status = handle_duplicate(folio.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &own.handle);
+    }
     if (status != OK) {
-        make_error(response, nullptr, 503);
+        make_error(response, request, 503);
         return;
     }
     struct text head = begin(response, 200);
     text_add(&head, "Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n", size);
     end(response, &head);
-    if (!is_head) {
-        response->folio = folio;
-        response->size = size;
+    response->folio = own;
+    response->owns_folio = !is_head;
+    response->size = is_head ? 0 : size;
+}
+
+void response_drop(struct response *response) {
+    if (response->owns_folio) {
+        (void) handle_close(response->folio.handle); // it is a duplicate of its own
     }
+    response->owns_folio = false;
+    response->folio.handle = HANDLE_INVALID;
 }

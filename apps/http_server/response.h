@@ -11,7 +11,8 @@ struct response {
     size_t head_length;
     bool closes;           // the connection, behind it
     bool waits_for_state;  // the body is this machine's state, which is being collected: response_finish_state
-    folio_t folio;         // lent; HANDLE_INVALID: no further body
+    folio_t folio;         // HANDLE_INVALID: no further body
+    bool owns_folio;       // otherwise it is lent, for as long as the component runs
     uint64_t offset, size; // of the body in the folio
     uint64_t period;       // not 0: the body repeats that many bytes of the folio until `size`
 };
@@ -22,5 +23,8 @@ void response_make(struct response *response, const struct request *request);
 // An answer to what is no request: too late, too long.
 void response_make_error(struct response *response, unsigned status);
 
-// Completes a response with `waits_for_state`.
-void response_finish_state(struct response *response, bool is_head, status_t status, folio_t folio, size_t size);
+// Completes a response with `waits_for_state`. The folio is lent for the call.
+void response_finish_state(struct response *response, const struct request *request, status_t status, folio_t folio,
+                           size_t size);
+
+void response_drop(struct response *response); // gives back what it owns

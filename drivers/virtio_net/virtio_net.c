@@ -14,7 +14,8 @@ enum : nsec_t {
 
 struct client {
     bool is_open;
-    bool owes_wake; // its queue was full
+    bool owes_wake;        // its queue was full
+    bool believes_in_link; // what it was told last
 };
 
 static struct nic nic;
@@ -44,10 +45,16 @@ static void wake(struct client *client) {
     }
 }
 
-static void send_link(struct client *client) {
+// The news of room in its queue tries again.
+static void tell_link(struct client *client) {
+    if (client->believes_in_link == nic.is_link_up) {
+        return;
+    }
     const struct ethernet_link event = {.up = nic.is_link_up};
     status_t status = ethernet_link_send(client_channel(client), &event);
-    if (status != OK) {
+    if (status == OK) {
+        client->believes_in_link = nic.is_link_up;
+    } else if (status != ERR_FULL && status != ERR_CLOSED) {
         log_warn("can't tell the client about the link: %s", status_name(status));
     }
 }
@@ -84,6 +91,7 @@ static void recover(void *unused) {
         fail();
         return;
     }
+    tell_link(user);
     run_frames(nullptr);
 }
 
@@ -119,7 +127,7 @@ static void on_change(void) {
         fail();
     } else if (nic.is_link_up != was_up) {
         log_info("link %s", nic.is_link_up ? "up" : "down");
-        send_link(user);
+        tell_link(user);
     }
 }
 
@@ -144,9 +152,8 @@ static status_t ethernet_open(struct client *client, struct ethernet_open_reply 
     reply->mtu = nic.mtu;
     user = client;
     client->is_open = true;
-    if (!nic.is_link_up) {
-        send_link(client);
-    }
+    client->believes_in_link = true; // as the interface says
+    tell_link(client);
     run_frames(nullptr); // goes to sleep, so that the first frame is announced
     return OK;
 }
@@ -170,6 +177,9 @@ static void on_disconnect(struct client *client) {
 static void on_writable(struct client *client) {
     if (client->owes_wake) {
         wake(client);
+    }
+    if (client->is_open) {
+        tell_link(client);
     }
 }
 

@@ -46,6 +46,11 @@ static inline bool instance_is_running(const struct instance *instance) {
     return is_alive && instance->bootstrap.handle != HANDLE_INVALID;
 }
 
+// Or it is about to go, and its policy decides then.
+static inline bool instance_may_return(const struct instance *instance) {
+    return instance->state != COMPONENT_ENDED && instance->state != COMPONENT_GIVEN_UP;
+}
+
 // Starts a component, now or after its delay. What goes wrong is logged and follows the restart policy.
 void instance_start(struct instance *instance);
 void instance_kill(struct instance *instance); // the exit follows

@@ -49,7 +49,7 @@ static void connect_server(uint32_t index, const struct system_link *link, chann
             log_warn("%s: does not take its clients", server->wants->name);
             instance_kill(server);
         }
-    } else if (server->state == COMPONENT_WAITING) {
+    } else if (instance_may_return(server)) {
         keep(index, end);
     } else {
         (void) handle_close(end.handle); // nobody will ever serve it

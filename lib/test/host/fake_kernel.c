@@ -90,6 +90,19 @@ static struct kernel_result fake_handle_close(uint64_t handle) {
     return result(OK, 0);
 }
 
+// Of folios alone, which mappings keep as they are.
+static struct kernel_result fake_handle_duplicate(uint64_t handle, uint64_t rights) {
+    (void) rights;
+    const struct object *original = find(handle);
+    if (original == nullptr || original->type != OBJECT_FOLIO) {
+        return result(ERR_BAD_HANDLE, 0);
+    }
+    struct object *copy = create(OBJECT_FOLIO);
+    copy->size = original->size;
+    copy->memory = original->memory;
+    return result(OK, handle_of(copy));
+}
+
 // --- Channels ---
 
 static status_t send(struct object *end, const struct message *message) {
@@ -311,6 +324,7 @@ static struct kernel_result fake_log_write(uint64_t level, uint64_t text, uint64
 
 static const struct kernel_calls fake_calls = {
     .handle_close = fake_handle_close,
+    .handle_duplicate = fake_handle_duplicate,
     .channel_send = fake_channel_send,
     .channel_call = fake_channel_call,
     .poll_create = fake_poll_create,
@@ -373,6 +387,11 @@ bool fake_receive(channel_t test_end, struct message *out_message) {
     }
     receive(end, out_message);
     return true;
+}
+
+size_t fake_queued(channel_t test_end) {
+    const struct object *peer = find(test_end.handle)->peer;
+    return peer != nullptr ? peer->count : 0;
 }
 
 void fake_close(channel_t test_end) {

@@ -16,6 +16,7 @@ void fake_channel_pair(channel_t *component_end, channel_t *test_end);
 void fake_channel_limit(channel_t test_end, size_t messages);       // so many fit into the queue towards this end
 void fake_send(channel_t test_end, const struct message *message);  // from the test; the queue must have room
 bool fake_receive(channel_t test_end, struct message *out_message); // to the test: false if nothing came
+size_t fake_queued(channel_t test_end);                             // messages that the component has not taken
 void fake_close(channel_t test_end);
 bool fake_has_peer(channel_t test_end); // false: the component closed its end
 channel_t fake_bootstrap(void);         // the supervisor's end
