@@ -7,11 +7,11 @@ import setup
 from paths import BUILD, ROOT, output, shown
 from ui import Fail, names
 
-GROUPS = ("all", "components", "kernel", "tests")
+GROUPS = ("all", "bench", "components", "kernel", "tests")
 
 
 def add_arguments(parser):
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, components, kernel, tests or all (the default)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="a system, a component, components, kernel, tests, bench or all (the default)")
     parser.add_argument("--debug", action="store_true", help="with checks for undefined behaviour, in build/debug")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the commands")
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")

@@ -35,3 +35,8 @@ KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warning
 # Unit tests on the machine that builds.
 HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
 HOST += ["-fno-sanitize-recover=all", "-D_GNU_SOURCE"]
+
+# What the benchmarks need: a plugin of QEMU, and a bare 32-bit program that it boots.
+PLUGIN = ["-std=c23", "-O2", "-g", "-fPIC", "-fvisibility=hidden", *WARNINGS]
+BARE = ["--target=i386-unknown-none-elf", "-std=c23", "-ffreestanding", "-nostdlibinc", "-O2", "-fno-pic", "-mno-sse", "-mno-mmx", *WARNINGS]
+BARE_LINK = ["-m", "elf_i386", "-z", "noexecstack", "--fatal-warnings"]

@@ -52,6 +52,10 @@ class Graph:
         self.ninja.rule("link_host", f"{flags.CLANG} {' '.join(flags.HOST)} -fuse-ld=lld -o $out -Wl,--start-group $in -Wl,--end-group", "Linking $out")
         self.ninja.rule("ar", f"rm -f $out && {flags.AR} rcsD $out $in", "Collecting $out")
         self.ninja.rule("link", f"{flags.LLD} $flags -o $out $in", "Linking $out")
+        plugin = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.PLUGIN)} -shared -fuse-ld=lld -o $out $in"
+        self.ninja.rule("plugin", plugin, "Linking $out", **compile_settings)
+        bare = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.BARE)} -c $in -o $out"
+        self.ninja.rule("cc_bare", bare, "Compiling $in", **compile_settings)
         self.ninja.rule("strip", f"{flags.STRIP} --strip-all -o $out $in", "Stripping $in")
         self.ninja.rule("archive", f"{TOOL_PYTHON} tools/sx/archive.py $out $in", "Packing $out")
         self.ninja.rule("generate", f"{TOOL_PYTHON} $tool --out {shown(self.generated)} $in", "Generating from $in")
@@ -204,6 +208,20 @@ class Graph:
         self.build([executable], "link_host", [*objects, *libraries, *foreign])
         return executable
 
+    # --- Benchmarks ---
+
+    def benchmarks(self):
+        """The plugin that counts instructions, and the program that needs the fewest."""
+        folder, source = self.out / "bench", ROOT / "tools/bench"
+        self.build([folder / "count.so"], "plugin", [source / "count.c"])
+        objects = [folder / f"{name}.o" for name in ("start.S", "floor.c")]
+        for made in objects:
+            self.build([made], "cc_bare", [source / "floor" / made.stem])
+        script = source / "floor/floor.ld"
+        arguments = " ".join([*flags.BARE_LINK, "-T", shown(script)])
+        self.build([folder / "floor.elf"], "link", objects, implicit=[script], flags=arguments)
+        self.build(["bench"], "phony", [folder / "count.so", folder / "floor.elf"])
+
     # --- Kernel and images ---
 
     def kernel(self):
@@ -247,6 +265,7 @@ def write(tree, systems, debug):
     stripped = {name: graph.component(component) for name, component in tree.components.items()}
     graph.build(["components"], "phony", stripped.values())
     graph.tests()
+    graph.benchmarks()
     kernel = graph.kernel()
     graph.build(["kernel"], "phony", kernel)
     images = [graph.image(item, kernel, stripped) for item in systems]

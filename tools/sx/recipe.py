@@ -1,5 +1,7 @@
 """third_party/NAME.toml: how a foreign library is obtained and built. Its code is never in the tree.
 
+tools/bench/peers/NAME.toml are recipes too, of what the benchmarks compare us with: without `files`, only obtained.
+
 Every recipe has doc, version, package (Debian's), suite and license. `kind` says where the C comes from and who builds:
   sources   the source package's original tarball (pinned by sha256); Ninja compiles `files`
   package   the binary package, unpacked (pinned by sha256); Ninja compiles `files`
@@ -47,6 +49,7 @@ FIELDS = {
 @dataclass
 class Recipe:
     name: str
+    file: str  # the recipe's own, for messages
     key: str
     doc: str
     version: str
@@ -78,18 +81,18 @@ class Recipe:
         for pattern in self.files:
             matches = sorted(self.folder.glob(pattern))
             if not matches:
-                raise Fail(f"third_party/{self.name}.toml: files: nothing in the package matches '{pattern}'")
+                raise Fail(f"{self.file}: files: nothing in the package matches '{pattern}'")
             found += matches
         return found
 
 
-def load(path):
+def load(path, is_library=True):
     values = check_table(shown(path), read_toml(path), FIELDS)
-    if (values["kind"] == "meson") == bool(values["files"]):
+    if is_library and (values["kind"] == "meson") == bool(values["files"]):
         raise Fail(f"{shown(path)}: 'files' is for the kinds sources and package, which need it")
     identity = [values[key] for key in ("kind", "sha256")] + sorted(values["options"].items())
-    return Recipe(path.stem, hashlib.sha256(repr(identity).encode()).hexdigest()[:12], **values)
+    return Recipe(path.stem, shown(path), hashlib.sha256(repr(identity).encode()).hexdigest()[:12], **values)
 
 
-def load_all(root=ROOT):
-    return {path.stem: load(path) for path in sorted((root / "third_party").glob("*.toml"))}
+def load_all(root=ROOT, folder="third_party", is_library=True):
+    return {path.stem: load(path, is_library) for path in sorted((root / folder).glob("*.toml"))}

@@ -39,7 +39,26 @@ TEST = [
     Need("wrk", "loads the web server", "wrk"),
     Need("chromium", "renders the page", "chromium"),
 ]
-GROUPS = {"build": BUILD, "run": BUILD + RUN, "unit": BUILD + UNIT, "test": BUILD + RUN + UNIT + TEST}
+BENCH = [
+    Need("wrk", "loads the web servers", "wrk"),
+]
+PEERS = [
+    Need("gcc", "compiles the Linux peers", "gcc"),
+    Need("libc6-dev", "links the lean peer's nginx", "/usr/include/stdlib.h"),
+    Need("make", "builds the Linux peers", "make"),
+    Need("flex", "builds the lean peer's kernel", "flex"),
+    Need("bison", "builds the lean peer's kernel", "bison"),
+    Need("bc", "builds the lean peer's kernel", "bc"),
+    Need("libelf-dev", "builds the lean peer's kernel", "/usr/include/libelf.h"),
+]
+GROUPS = {
+    "build": BUILD,
+    "run": BUILD + RUN,
+    "unit": BUILD + UNIT,
+    "test": BUILD + RUN + UNIT + TEST,
+    "bench": BUILD + RUN + BENCH,
+    "peers": BUILD + RUN + BENCH + PEERS,
+}
 
 
 def is_present(need):

@@ -51,7 +51,7 @@ def obtain(recipe):
         path = find(folder, recipe.sha256)
     if path is None:
         raise Fail(
-            f"third_party/{recipe.name}.toml: Debian's {recipe.package} in {recipe.suite} is another file now; "
+            f"{recipe.file}: Debian's {recipe.package} in {recipe.suite} is another file now; "
             f"check the new version and set sha256 to that of {folder}/*"
         )
     return path
