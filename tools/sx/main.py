@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "build a system and run it in a virtual machine",
     "build": "build systems and components",
     "test": "run the tests",
+    "bench": "measure it, beside Linux",
     "clean": "remove what was built",
     "doctor": "check this machine, and say how to fix what is missing",
     "tcb": "count the lines of code that have to be trusted",

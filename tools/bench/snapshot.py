@@ -1,0 +1,90 @@
+"""A Linux virtual machine that continues from a snapshot, taken when it had answered once: what booting competes with.
+
+Its memory is a file that the restored machine maps privately: only the devices' state is read at once.
+"""
+
+import json
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from booting import booted, must_answer
+from paths import BUILD
+from subjects import MEMORY_MIB, Subject
+from ui import Fail
+
+TIMEOUT_SECONDS = 60
+
+
+class Monitor:
+    """QEMU's monitor (QMP) on a socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("rw")
+        self.file.readline()  # its greeting
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        json.dump({"execute": command, "arguments": arguments}, self.file)
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if "error" in answer:
+                raise Fail(f"QEMU's monitor: {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Restored(Subject):
+    """`with Restored(subject) as restored:` is that system, as it was after its first answer."""
+
+    is_frozen = True
+
+    def __init__(self, subject):
+        super().__init__(f"{subject.name}-restored", f"{subject.title}, from a snapshot", [], subject.small)
+        self.subject = subject
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="snapshot-", dir=BUILD)
+        self.ram, self.state = (Path(self.folder.name, name) for name in ("ram", "state"))
+        try:
+            self.take()
+        except BaseException:
+            self.folder.cleanup()
+            raise
+        self.images = [self.ram, self.state]
+        return self
+
+    def __exit__(self, *exception):
+        self.folder.cleanup()
+
+    def memory(self, share):
+        backend = f"memory-backend-file,id=ram,size={MEMORY_MIB}M,mem-path={self.ram},share={share}"
+        return ["-object", backend, "-machine", "memory-backend=ram", "-global", "migration.x-ignore-shared=on"]
+
+    def take(self):
+        monitor = Path(self.folder.name, "monitor")
+        extra = [*self.memory("on"), "-qmp", f"unix:{monitor},server=on,wait=off"]
+        with booted(self.subject, MEMORY_MIB, extra) as machine:
+            must_answer(self.subject, machine)
+            control = Monitor(monitor)
+            control.ask("migrate", uri=f"exec:cat > {self.state}")
+            self.wait(control)
+            control.close()
+
+    def wait(self, control):
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (status := control.ask("query-migrate").get("status")) != "completed":
+            if status in ("failed", "cancelled") or time.monotonic() > deadline:
+                raise Fail(f"QEMU could not save {self.subject.title}: migration {status}")
+            time.sleep(0.02)
+
+    def command(self, network, memory):
+        return [*self.subject.command(network, MEMORY_MIB), *self.memory("off"), "-incoming", f"exec:cat {self.state}"]

@@ -1,0 +1,42 @@
+"""sx bench: measures Starina beside what people would use instead. A benchmark is a file in tools/bench/."""
+
+import importlib
+import sys
+
+import build
+import setup
+from paths import ROOT
+from run import bounded
+from ui import Fail
+
+sys.path.append(str(ROOT / "tools/bench"))
+
+BENCHMARKS = {
+    "boot": "from executing QEMU to the first good answer, and what that takes",
+    "web": "requests per second, latency, instructions per request",
+}
+PEERS = ("none", "lean", "all")
+RUNS, RUNS_QUICK = 9, 2
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    about = "; ".join(f"{name}: {text}" for name, text in BENCHMARKS.items())
+    add("benchmark", choices=BENCHMARKS, metavar="BENCHMARK", help=about)
+    add("--runs", type=bounded(1, 1000), metavar="N", help=f"how often each is measured, all in turn (default: {RUNS})")
+    add("--quick", action="store_true", help=f"fewer and shorter measurements: {RUNS_QUICK} runs")
+    add("--peers", choices=PEERS, default="all", help="Linux beside it: none, the lean one, or Debian's too (default: all)")
+    add("--json", action="store_true", help="print JSON in place of tables")
+    add("--profile", metavar="FILE", help="boot only: where the instructions go, and every block of code to FILE")
+    add("--yes", action="store_true", help="install what is missing without asking")
+
+
+def main(options):
+    if options.profile and options.benchmark != "boot":
+        raise Fail("--profile is of sx bench boot")
+    if options.profile:
+        options.peers = "none"
+    options.runs = options.runs or (RUNS_QUICK if options.quick else RUNS)
+    setup.ensure("bench" if options.peers == "none" else "peers", options.yes)
+    quiet = options.json or not sys.stdout.isatty()
+    importlib.import_module(options.benchmark).main(options, lambda targets: build.build(targets, yes=options.yes, quiet=quiet))
