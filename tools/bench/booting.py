@@ -27,7 +27,9 @@ def over_network(subject, memory, extra, network, deadline):
     with Machine([*network.prefix, *subject.command(network, memory), *extra], subject.marker) as machine:
         machine.answer_ms = None
         if subject.marker is None or machine.wait_for_marker(deadline):
-            body = http_answer.first_answer((network.host, network.port), subject.small, deadline, lambda: machine.is_over)
+            with network.inside():
+                address = (network.host, network.port)
+                body = http_answer.first_answer(address, subject.small, deadline, lambda: machine.is_over)
             machine.answer_ms = machine.elapsed_ms() if body else None
         yield machine
 

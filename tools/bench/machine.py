@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -62,7 +63,7 @@ class Machine:
         """Ends it at once: it has nothing to save."""
         if self.cpu_ms is not None:
             return
-        self.process.kill()
+        os.kill(self.process.pid, signal.SIGKILL)  # Popen's kill() might reap it, and its times would be lost
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000

@@ -1,8 +1,10 @@
 """How the host reaches a virtual machine under measurement: QEMU's own network, or a tap in a network namespace."""
 
+import ctypes
 import os
 import socket
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from ui import Fail
 GUEST, HOST, MASK_BITS = "10.0.2.15", "10.0.2.2", 24  # the same as in QEMU's own network
 MAC = "52:54:00:12:34:56"  # QEMU's default
 TAP = "tap0"
+NAMESPACES = Path("/run/netns")
 
 
 @dataclass
@@ -22,9 +25,27 @@ class Network:
     port: int
     prefix: list = field(default_factory=list)  # of commands that use it
 
+    @contextmanager
+    def inside(self):
+        """Sockets that this thread makes meanwhile are where the machine is reached."""
+        if not self.prefix:
+            yield
+            return
+        with open("/proc/thread-self/ns/net") as own, open(NAMESPACES / self.prefix[-1]) as other:
+            set_namespace(other)
+            try:
+                yield
+            finally:
+                set_namespace(own)
+
     def close(self):
         if self.prefix:
             ip("netns", "del", self.prefix[-1])
+
+
+def set_namespace(file):
+    if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0) != 0:
+        raise Fail(f"can't enter the network namespace {file.name}: {os.strerror(ctypes.get_errno())}")
 
 
 def free_port():

@@ -124,5 +124,5 @@ def for_boot(which):
 
 
 def for_web(which):
-    ours = [Starina(mode, "bench", "/test/2048", "/test/1048576") for mode in MODES]
+    ours = [Starina(mode, "bench_web", "/test/2048", "/test/1048576") for mode in MODES]
     return [Floor(), *ours, *linux_peers(which, [linux.SMALL, linux.LARGE])]
