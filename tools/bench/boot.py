@@ -14,7 +14,7 @@ from ui import progress
 COUNTED_RUNS = 3
 IDLE_SECONDS, IDLE_SECONDS_QUICK = 10, 3
 SETTLE_SECONDS = 1  # between the answer and idling
-LEAST_TIMEOUT_SECONDS, LEAST_TIMEOUT_BOOTS = 2, 6  # a machine with too little memory may just hang
+LEAST_TIMEOUT_SECONDS, LEAST_TIMEOUT_SECONDS_QUICK, LEAST_TIMEOUT_BOOTS = 2, 0.3, 5  # with too little memory it may just hang
 
 
 class Row:
@@ -34,24 +34,21 @@ class Row:
         self.resident.append(resident)
         self.anonymous.append(anonymous)
 
-    def count(self, idle_seconds):
-        """Boots under the counting plugin; idles, too, unless idle_seconds is 0."""
-        with Counter() as counter, booted(self.subject, extra=counter.arguments()) as machine:
-            self.counts.append(counter.read())
-            must_answer(self.subject, machine)
-            if idle_seconds:
-                time.sleep(SETTLE_SECONDS)
-                before = counter.read()
-                time.sleep(idle_seconds)
-                self.idle = round((counter.read() - before).instructions / idle_seconds)
+    def count(self, stack):
+        """Boots under the counting plugin; it goes on until the stack ends."""
+        counter = stack.enter_context(Counter())
+        machine = stack.enter_context(booted(self.subject, extra=counter.arguments()))
+        self.counts.append(counter.read())
+        must_answer(self.subject, machine)
+        return counter
 
     def answers_with(self, memory, timeout):
         with booted(self.subject, memory, timeout=timeout) as machine:
             return machine.answer_ms is not None
 
-    def find_least(self):
+    def find_least(self, patience):
         """The least -m, in MiB, with which it still answers: bisection between nothing and what it had."""
-        timeout = LEAST_TIMEOUT_SECONDS + LEAST_TIMEOUT_BOOTS * max(self.wall) / 1000
+        timeout = patience + LEAST_TIMEOUT_BOOTS * max(self.wall) / 1000
         low, high = 0, subjects.MEMORY_MIB
         while high - low > 1:
             middle = (low + high) // 2
@@ -66,6 +63,7 @@ class Row:
         wall = table.spread(self.wall)
         counted = sorted(self.counts, key=lambda counts: counts.instructions)
         counts = counted[len(counted) // 2] if counted else None
+        image = (None, None) if self.subject.is_frozen else self.subject.image_bytes()
         return {
             "name": self.subject.name,
             "title": self.subject.title,
@@ -77,15 +75,20 @@ class Row:
             "least_memory_mib": self.least,
             "resident_kib": table.spread(self.resident)["median"],
             "anonymous_kib": table.spread(self.anonymous)["median"],
-            "image_bytes": self.subject.image_bytes(),
+            "image_bytes": image[0],
+            "image_bytes_compressed": image[1],
             "idle_instructions_per_second": self.idle,
         }
 
 
 HEADINGS = [
     "system", "ms", "min", "max", "over floor", "CPU ms", "instructions", "blocks", "least MiB", "RSS MiB", "anon MiB",
-    "image KiB", "idle instr/s",
+    "image KiB", "zipped", "idle instr/s",
 ]  # fmt: skip
+
+
+def kib(size):
+    return None if size is None else round(size / 1024)
 
 
 def table_row(result):
@@ -100,7 +103,8 @@ def table_row(result):
         result["least_memory_mib"],
         result["resident_kib"] / 1024,
         result["anonymous_kib"] / 1024,
-        result["image_bytes"] / 1024,
+        kib(result["image_bytes"]),
+        kib(result["image_bytes_compressed"]),
         result["idle_instructions_per_second"],
     ]
 
@@ -110,14 +114,27 @@ def measure(rows, options):
         for row in rows:  # in turn: the host's speed drifts
             progress(f"Boot {number + 1} of {options.runs}: {row.subject.title}")
             row.time()
-    idle = IDLE_SECONDS_QUICK if options.quick else IDLE_SECONDS
-    for row in rows:
-        if row.subject.is_frozen:
-            continue
-        for number in range(1 if options.quick else COUNTED_RUNS):
-            progress(f"Counting instructions: {row.subject.title}")
-            row.count(0 if number else idle)
-        row.find_least()
+    counted = [row for row in rows if not row.subject.is_frozen]
+    for _ in range(0 if options.quick else COUNTED_RUNS - 1):
+        with ExitStack() as stack:
+            for row in counted:
+                progress(f"Counting instructions: {row.subject.title}")
+                row.count(stack)
+    idle(counted, IDLE_SECONDS_QUICK if options.quick else IDLE_SECONDS)
+    for row in counted:
+        row.find_least(LEAST_TIMEOUT_SECONDS_QUICK if options.quick else LEAST_TIMEOUT_SECONDS)
+
+
+def idle(rows, seconds):
+    """Boots all once more and counts what they do when nobody asks."""
+    with ExitStack() as stack:
+        counters = [row.count(stack) for row in rows]
+        progress(f"Idling for {seconds} s")
+        time.sleep(SETTLE_SECONDS)
+        before = [counter.read() for counter in counters]
+        time.sleep(seconds)
+        for row, counter, then in zip(rows, counters, before):
+            row.idle = round((counter.read() - then).instructions / seconds)
 
 
 def restorable(found):

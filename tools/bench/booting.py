@@ -24,7 +24,8 @@ def booted(subject, memory=MEMORY_MIB, extra=(), timeout=TIMEOUT_SECONDS, networ
 
 @contextmanager
 def over_network(subject, memory, extra, network, deadline):
-    with Machine([*network.prefix, *subject.command(network, memory), *extra], subject.marker) as machine:
+    command = [*network.prefix, *subject.command(network, memory), *extra]
+    with Machine(command, subject.marker, subject.pass_fds) as machine:
         machine.answer_ms = None
         if subject.marker is None or machine.wait_for_marker(deadline):
             with network.inside():

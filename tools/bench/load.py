@@ -16,6 +16,7 @@ class Report:
     per_second: float
     p50_ms: float
     p99_ms: float
+    errors: int  # connections that failed, or waited for over 2 s
 
 
 def milliseconds(text):
@@ -29,8 +30,9 @@ def parse(text):
     bad = re.search(r"Non-2xx or 3xx responses: \d+", text)
     if not count or not rate or int(count[1]) == 0 or bad:
         raise Fail(f"wrk got no good answers: {bad[0] if bad else text.strip()[-200:]!r}")
+    errors = sum(map(int, re.findall(r"\d+", "".join(re.findall(r"Socket errors: (.*)", text)))))
     latencies = dict(re.findall(r"^\s+(50|99)%\s+(\S+)\s*$", text, re.MULTILINE))
-    return Report(int(count[1]), float(rate[1]), milliseconds(latencies["50"]), milliseconds(latencies["99"]))
+    return Report(int(count[1]), float(rate[1]), milliseconds(latencies["50"]), milliseconds(latencies["99"]), errors)
 
 
 def load(network, path, connections, seconds):

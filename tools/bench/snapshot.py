@@ -15,6 +15,11 @@ from subjects import MEMORY_MIB, Subject
 from ui import Fail
 
 TIMEOUT_SECONDS = 60
+IGNORE_SHARED = {"capabilities": [{"capability": "x-ignore-shared", "state": True}]}  # memory that is a file stays there
+
+
+def command(name, **arguments):
+    return json.dumps({"execute": name, "arguments": arguments})
 
 
 class Monitor:
@@ -27,13 +32,13 @@ class Monitor:
         self.file.readline()  # its greeting
         self.ask("qmp_capabilities")
 
-    def ask(self, command, **arguments):
-        json.dump({"execute": command, "arguments": arguments}, self.file)
+    def ask(self, name, **arguments):
+        self.file.write(command(name, **arguments))
         self.file.flush()
         while True:
             answer = json.loads(self.file.readline())
             if "error" in answer:
-                raise Fail(f"QEMU's monitor: {command}: {answer['error']['desc']}")
+                raise Fail(f"QEMU's monitor: {name}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
 
@@ -49,7 +54,7 @@ class Restored(Subject):
 
     def __init__(self, subject):
         super().__init__(f"{subject.name}-restored", f"{subject.title}, from a snapshot", [], subject.small)
-        self.subject = subject
+        self.subject, self.ends = subject, ()
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="snapshot-", dir=BUILD)
@@ -59,15 +64,15 @@ class Restored(Subject):
         except BaseException:
             self.folder.cleanup()
             raise
-        self.images = [self.ram, self.state]
         return self
 
     def __exit__(self, *exception):
+        self.close_control()
         self.folder.cleanup()
 
     def memory(self, share):
         backend = f"memory-backend-file,id=ram,size={MEMORY_MIB}M,mem-path={self.ram},share={share}"
-        return ["-object", backend, "-machine", "memory-backend=ram", "-global", "migration.x-ignore-shared=on"]
+        return ["-object", backend, "-machine", "memory-backend=ram"]
 
     def take(self):
         monitor = Path(self.folder.name, "monitor")
@@ -75,6 +80,7 @@ class Restored(Subject):
         with booted(self.subject, MEMORY_MIB, extra) as machine:
             must_answer(self.subject, machine)
             control = Monitor(monitor)
+            control.ask("migrate-set-capabilities", **IGNORE_SHARED)
             control.ask("migrate", uri=f"exec:cat > {self.state}")
             self.wait(control)
             control.close()
@@ -86,5 +92,20 @@ class Restored(Subject):
                 raise Fail(f"QEMU could not save {self.subject.title}: migration {status}")
             time.sleep(0.02)
 
+    def control(self):
+        """The arguments of a monitor that finds its orders waiting."""
+        self.close_control()
+        self.ends = socket.socketpair()
+        source = f"exec:cat {self.state}"
+        orders = command("qmp_capabilities"), command("migrate-set-capabilities", **IGNORE_SHARED), command("migrate-incoming", uri=source)
+        self.ends[0].sendall("".join(orders).encode())
+        self.pass_fds = [self.ends[1].fileno()]
+        return ["-chardev", f"socket,id=control,fd={self.pass_fds[0]}", "-mon", "chardev=control,mode=control"]
+
+    def close_control(self):
+        for end in self.ends:
+            end.close()
+
     def command(self, network, memory):
-        return [*self.subject.command(network, MEMORY_MIB), *self.memory("off"), "-incoming", f"exec:cat {self.state}"]
+        start = self.subject.command(network, MEMORY_MIB)
+        return [*start, *self.memory("off"), *self.control(), "-incoming", "defer"]

@@ -1,6 +1,7 @@
 """The systems that are measured: how each is started, when it can answer, and what it is asked for."""
 
 import re
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,13 +37,16 @@ class Subject:
 
     marker = None  # what its console says once it can answer; without one it is asked again and again
     link = False
+    pass_fds = ()  # files of this process that its command, as made last, refers to
     is_frozen = False  # it does not start from its first instruction, and its memory is given
 
     def __init__(self, name, title, images, small, large=None):
         self.name, self.title, self.images, self.small, self.large = name, title, images, small, large
 
     def image_bytes(self):
-        return sum(Path(image).stat().st_size for image in self.images)
+        """(size of what it boots from, the same compressed)."""
+        contents = [Path(image).read_bytes() for image in self.images]
+        return sum(map(len, contents)), sum(len(zlib.compress(content, 9)) for content in contents)
 
 
 class Floor(Subject):

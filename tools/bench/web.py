@@ -50,7 +50,8 @@ class Served:
 
 def of_reports(reports):
     keys = ("per_second", "p50_ms", "p99_ms")
-    return {key: table.spread([getattr(report, key) for report in reports]) for key in keys}
+    spreads = {key: table.spread([getattr(report, key) for report in reports]) for key in keys}
+    return spreads | {"socket_errors": sum(report.errors for report in reports)}
 
 
 def measure_network(kind, found, runs):
@@ -90,7 +91,7 @@ def kinds():
 
 def headings():
     columns = [f"{what}, {connections}" for connections in CONNECTIONS for what in ("req/s", "p50 ms", "p99 ms")]
-    return ["system", *columns, "1 MiB, MB/s"]
+    return ["system", *columns, "socket errors", "1 MiB, MB/s"]
 
 
 def table_row(item):
@@ -98,7 +99,7 @@ def table_row(item):
     loads = [result[f"connections_{connections}"] for connections in CONNECTIONS]
     cells = [float(reports[key]["median"]) for reports in loads for key in ("per_second", "p50_ms", "p99_ms")]
     large = result["large_mb_per_second"]
-    return [item.subject.title, *cells, large and large["median"]]
+    return [item.subject.title, *cells, sum(reports["socket_errors"] for reports in loads), large and large["median"]]
 
 
 def counted_table(counted):
