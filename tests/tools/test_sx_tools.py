@@ -20,7 +20,7 @@ def sx(*arguments, **settings):
     return subprocess.run([SX, *arguments], capture_output=True, text=True, **settings)
 
 
-@pytest.mark.parametrize("command", ["run", "build", "test", "clean", "doctor", "tcb", "symbolize"])
+@pytest.mark.parametrize("command", ["run", "build", "test", "bench", "clean", "doctor", "tcb", "symbolize"])
 def test_every_command_has_help(command):
     result = sx(command, "--help")
     assert result.returncode == 0 and result.stdout.startswith(f"usage: sx {command}")
@@ -145,7 +145,7 @@ def documented(command):
     return {option for row in rows for option in re.findall(r"`(-[a-z-]+)", row.split(" | ")[0])}
 
 
-@pytest.mark.parametrize("command", ["run", "build", "test", "clean", "doctor", "tcb", "symbolize"])
+@pytest.mark.parametrize("command", ["run", "build", "test", "bench", "clean", "doctor", "tcb", "symbolize"])
 def test_reference_names_every_option(command):
     shown = set(re.findall(r"^  (-[a-z-]+)(?:, (-[a-z-]+))?", sx(command, "--help").stdout, re.MULTILINE))
     assert documented(command) == {option for pair in shown for option in pair if option} - {"-h", "--help"}

@@ -69,7 +69,7 @@ class Row:
             "title": self.subject.title,
             "wall_ms": wall,
             "cpu_ms": table.spread(self.cpu),
-            "over_floor_ms": None if self is floor else wall["median"] - table.spread(floor.wall)["median"],
+            "over_floor_ms": None if self is floor else round(wall["median"] - table.spread(floor.wall)["median"], 3),
             "instructions": counts and counts.instructions,
             "blocks_translated": counts and counts.translations,
             "least_memory_mib": self.least,

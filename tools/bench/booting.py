@@ -42,7 +42,7 @@ def over_link(subject, memory, extra, network, deadline):
         command = [word.replace(f"{LINK}3", f"{LINK}{theirs.fileno()}") for word in subject.command(network, memory)]
         with Machine([*command, *extra], pass_fds=[theirs.fileno()]) as machine:
             theirs.close()
-            body, machine.ready_ns = link.first_answer(ours, subject.small, deadline)
+            body = link.first_answer(ours, subject.small, deadline)
             machine.answer_ms = machine.elapsed_ms() if body else None
             yield machine
 

@@ -33,24 +33,21 @@ def split(buffer):
 
 
 def first_answer(end, path, deadline):
-    """Opens the one connection that the machine has and asks for a page. Returns (body, READY's nanoseconds or None)."""
+    """Opens the one connection that the machine has, asks for a page and returns its body; None if none comes."""
     end.sendall(record(OPEN, PEER) + record(DATA, request(path)))
-    buffer, answer, ready_ns = b"", b"", None
+    buffer, answer = b"", b""
     while (left := deadline - time.monotonic()) > 0:
         end.settimeout(left)
         try:
             part = end.recv(PART)
         except (TimeoutError, ConnectionError):
-            break
+            return None
         records, buffer = split(buffer + part)
-        for kind, content in records:
-            if kind == READY:
-                ready_ns = struct.unpack("<Q", content)[0]
-            answer += content if kind == DATA else b""
+        answer += b"".join(content for kind, content in records if kind == DATA)
         body = body_of(answer)
         if body is not None or not part or any(kind == ABORT for kind, _ in records):
-            return body, ready_ns
-    return None, ready_ns
+            return body
+    return None
 
 
 def pair():

@@ -16,7 +16,8 @@ def spread(values):
     """Median, least and most of repeated measurements; None of none."""
     if not values:
         return None
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "count": len(values)}
+    found = {"median": statistics.median(values), "min": min(values), "max": max(values), "count": len(values)}
+    return {key: round(value, 3) for key, value in found.items()}
 
 
 def shown(value):

@@ -1,12 +1,13 @@
 """sx bench: measures Starina beside what people would use instead. A benchmark is a file in tools/bench/."""
 
 import importlib
+import signal
 import sys
 
 import build
 import setup
 from paths import ROOT
-from run import bounded
+from run import bounded, on_sigterm
 from ui import Fail
 
 sys.path.append(str(ROOT / "tools/bench"))
@@ -31,6 +32,11 @@ def add_arguments(parser):
     add("--yes", action="store_true", help="install what is missing without asking")
 
 
+def build_quietly(targets, yes):
+    """Standard output is for results."""
+    build.build(targets, yes=yes, quiet=not sys.stderr.isatty(), output_to=sys.stderr)
+
+
 def main(options):
     if options.profile and options.benchmark != "boot":
         raise Fail("--profile is of sx bench boot")
@@ -38,5 +44,5 @@ def main(options):
         options.peers = "none"
     options.runs = options.runs or (RUNS_QUICK if options.quick else RUNS)
     setup.ensure("bench" if options.peers == "none" else "peers", options.yes)
-    quiet = options.json or not sys.stdout.isatty()
-    importlib.import_module(options.benchmark).main(options, lambda targets: build.build(targets, yes=options.yes, quiet=quiet))
+    signal.signal(signal.SIGTERM, on_sigterm)
+    importlib.import_module(options.benchmark).main(options, lambda targets: build_quietly(targets, options.yes))

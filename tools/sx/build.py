@@ -59,8 +59,8 @@ def write_compile_commands(debug):
     (ROOT / "compile_commands.json").write_text(result.stdout)
 
 
-def build(targets, debug=False, verbose=False, yes=False, quiet=False):
-    """Builds the named systems, components or "kernel"; everything if none is named."""
+def build(targets, debug=False, verbose=False, yes=False, quiet=False, output_to=None):
+    """Builds the named systems, components or "kernel"; everything if none is named. Ninja prints to the given file."""
     setup.ensure("build", yes)
     known = update_graph(debug)
     for target in targets:
@@ -69,7 +69,7 @@ def build(targets, debug=False, verbose=False, yes=False, quiet=False):
     command = ["ninja", "-f", shown(output(debug) / "build.ninja")]
     command += ["-v"] if verbose else ["--quiet"] if quiet else []
     command += [known[target] for target in targets] or ["all"]
-    result = subprocess.run(command, cwd=ROOT)
+    result = subprocess.run(command, cwd=ROOT, stdout=output_to)
     if result.returncode != 0:
         raise Fail("the build failed; the first error above says where")
 

@@ -1,0 +1,118 @@
+"""sx bench: that it measures, and that what it counts is right. Without peers: those take a while to build."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from vm import ROOT
+
+sys.path.insert(0, str(ROOT / "tools/sx"))
+
+import bench  # noqa: E402, F401  (it makes the others known)
+import network as networks  # noqa: E402
+import qemu  # noqa: E402
+from counter import Counter  # noqa: E402
+from machine import Machine  # noqa: E402
+from run import load_system  # noqa: E402
+from snapshot import Monitor  # noqa: E402
+from subjects import options_of  # noqa: E402
+
+OVERCOUNT = 0.002  # of all instructions: blocks that a fault leaves early
+
+
+def sx(*arguments):
+    return subprocess.run([ROOT / "sx", *arguments], capture_output=True, text=True, timeout=240)
+
+
+def counters_left():
+    return [path for path in (ROOT / "build").iterdir() if path.name.startswith(("count-", "snapshot-"))]
+
+
+def test_boot_gives_sane_figures_and_leaves_nothing():
+    done = sx("bench", "boot", "--quick", "--runs", "1", "--peers", "none", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    floor, user, kernel = result["systems"]
+    assert [floor["name"], user["name"], kernel["name"]] == ["floor", "starina-user", "starina-kernel"]
+    assert floor["over_floor_ms"] is None and floor["idle_instructions_per_second"] == 0
+    assert floor["instructions"] < 100_000 and floor["blocks_translated"] < 1000
+    for ours in (user, kernel):
+        assert 1 < ours["wall_ms"]["median"] < 60_000 and 1 < ours["cpu_ms"]["median"] < 60_000
+        assert ours["instructions"] > 10 * floor["instructions"]
+        assert ours["blocks_translated"] > floor["blocks_translated"]
+        assert floor["least_memory_mib"] < ours["least_memory_mib"] <= 32
+        assert 10_000 < ours["anonymous_kib"] < ours["resident_kib"] < 200_000
+        assert 100_000 < ours["image_bytes_compressed"] < ours["image_bytes"]
+        assert ours["idle_instructions_per_second"] < 1_000_000
+    assert not counters_left()
+
+
+def counted(folder):
+    """(by the plugin, by QEMU itself) instructions of the system hello, from the first one until it is idle."""
+    options = options_of(networks.user(), 64, [], [])
+    options.icount = True
+    monitor = folder / "monitor"
+    command = [*qemu.command(options, load_system("hello")), "-qmp", f"unix:{monitor},server=on,wait=off"]
+    with Counter() as counter, Machine([*command, *counter.arguments()], b"echo_client: ended") as machine:
+        assert machine.wait_for_marker(time.monotonic() + 30), machine.console
+        counter.settled()
+        control = Monitor(monitor)
+        control.ask("stop")
+        try:
+            return counter.read().instructions, control.ask("query-replay")["icount"]
+        finally:
+            control.close()
+
+
+def test_plugin_counts_what_qemu_counts(tmp_path):
+    subprocess.run(["ninja", "-f", "build/build.ninja", "--quiet", "bench", "build/hello/starina.elf"], cwd=ROOT, check=True)
+    (first, exact), again = counted(tmp_path), counted(tmp_path)
+    assert (first, exact) == again
+    assert exact <= first <= exact * (1 + OVERCOUNT)
+
+
+def test_profile_names_components_and_functions(tmp_path):
+    done = sx("bench", "boot", "--profile", str(tmp_path / "blocks"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^kernel \w+ +[\d,]+ +\d+$", done.stdout, re.MULTILINE)
+    lines = [line.split() for line in (tmp_path / "blocks").read_text().splitlines()]
+    assert {"kernel", "init", "http_server"} <= {line[5] for line in lines}
+    executed = [(int(line[2]) * int(line[3]), line[5]) for line in lines]
+    unknown = sum(count for count, owner in executed if owner in ("?", "firmware"))
+    assert unknown < sum(count for count, _ in executed) / 20
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (["fly"], "invalid choice: 'fly'"),
+        (["boot", "--runs", "0"], "'0' is not a number"),
+        (["boot", "--peers", "some"], "invalid choice: 'some'"),
+        (["web", "--profile", "x"], "--profile is of sx bench boot"),
+    ],
+)
+def test_wrong_options_are_one_line(arguments, complaint):
+    done = sx("bench", *arguments)
+    assert done.returncode == 1 and complaint in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
+def test_tap_lives_in_a_namespace_that_goes():
+    network = networks.tap(0)
+    try:
+        with network.inside():
+            assert networks.TAP in interfaces()
+        assert networks.TAP not in interfaces()
+    finally:
+        network.close()
+    assert network.prefix[-1] not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+
+
+def interfaces():
+    """The names of the network interfaces that this thread sees."""
+    with open("/proc/thread-self/net/dev") as file:
+        return [line.split(":")[0].strip() for line in file if ":" in line]
