@@ -121,12 +121,13 @@ WRK = """  Thread Stats   Avg      Stdev     Max   +/- Stdev
      90%    2.00ms
      99%    1.01s \n  1250 requests in 1.00s, 2.60MB read
 {}Requests/sec:   1249.50
+Transfer/sec:      2.00MB
 """
 
 
 def test_wrk_report_is_read():
     report = load.parse(WRK.format("  Socket errors: connect 0, read 1, write 0, timeout 2\n"))
-    assert report == load.Report(1250, 1249.5, 0.777, 1010, 3)
+    assert report == load.Report(1250, 1249.5, 2 * 1.048576, 0.777, 1010, 3)
     assert load.parse(WRK.format("")).errors == 0
 
 

@@ -49,7 +49,7 @@ class Row:
     def find_least(self, patience):
         """The least -m, in MiB, with which it still answers: bisection between nothing and what it had."""
         timeout = patience + LEAST_TIMEOUT_BOOTS * max(self.wall) / 1000
-        low, high = 0, subjects.MEMORY_MIB
+        low, high = 0, self.subject.memory
         while high - low > 1:
             middle = (low + high) // 2
             progress(f"{self.subject.title}: does it answer with {middle} MiB?")

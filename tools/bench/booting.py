@@ -7,18 +7,17 @@ import http_answer
 import link
 import network as networks
 from machine import Machine
-from subjects import MEMORY_MIB
 
 TIMEOUT_SECONDS = 60
 LINK = "id=link,fd="
 
 
 @contextmanager
-def booted(subject, memory=MEMORY_MIB, extra=(), timeout=TIMEOUT_SECONDS, network=None):
+def booted(subject, memory=None, extra=(), timeout=TIMEOUT_SECONDS, network=None):
     """A machine that was started and asked; its `answer_ms` is None if no good answer came in time."""
     deadline = time.monotonic() + timeout
     way = over_link if subject.link else over_network
-    with way(subject, memory, extra, network or networks.user(), deadline) as machine:
+    with way(subject, memory or subject.memory, extra, network or networks.user(), deadline) as machine:
         yield machine
 
 

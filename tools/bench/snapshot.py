@@ -11,7 +11,7 @@ from pathlib import Path
 
 from booting import booted, must_answer
 from paths import BUILD
-from subjects import MEMORY_MIB, Subject
+from subjects import Subject
 from ui import Fail
 
 TIMEOUT_SECONDS = 60
@@ -70,14 +70,14 @@ class Restored(Subject):
         self.close_control()
         self.folder.cleanup()
 
-    def memory(self, share):
-        backend = f"memory-backend-file,id=ram,size={MEMORY_MIB}M,mem-path={self.ram},share={share}"
+    def ram_file(self, share):
+        backend = f"memory-backend-file,id=ram,size={self.memory}M,mem-path={self.ram},share={share}"
         return ["-object", backend, "-machine", "memory-backend=ram"]
 
     def take(self):
         monitor = Path(self.folder.name, "monitor")
-        extra = [*self.memory("on"), "-qmp", f"unix:{monitor},server=on,wait=off"]
-        with booted(self.subject, MEMORY_MIB, extra) as machine:
+        extra = [*self.ram_file("on"), "-qmp", f"unix:{monitor},server=on,wait=off"]
+        with booted(self.subject, extra=extra) as machine:
             must_answer(self.subject, machine)
             control = Monitor(monitor)
             control.ask("migrate-set-capabilities", **IGNORE_SHARED)
@@ -107,5 +107,5 @@ class Restored(Subject):
             end.close()
 
     def command(self, network, memory):
-        start = self.subject.command(network, MEMORY_MIB)
-        return [*start, *self.memory("off"), *self.control(), "-incoming", "defer"]
+        start = self.subject.command(network, self.memory)
+        return [*start, *self.ram_file("off"), *self.control(), "-incoming", "defer"]

@@ -11,7 +11,8 @@ from network import GUEST, HOST, MASK_BITS
 from paths import BUILD, ROOT
 from run import BOOTED, load_system
 
-MEMORY_MIB = 128  # of every virtual machine, unless the least is looked for
+MEMORY_MIB = 128  # of a virtual machine, unless the least is looked for
+VISIT_MEMORY_MIB = 8  # what the gateway gives
 MODES = ("user", "kernel")
 STATIC_ADDRESS = ["tcpip.dhcp=0", f"tcpip.address={GUEST}/{MASK_BITS}", f"tcpip.gateway={HOST}"]  # as the peers have it
 QUIET = ["-accel", "tcg", "-cpu", "max", "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
@@ -33,10 +34,11 @@ def network_arguments(network):
 
 
 class Subject:
-    """One system. `link` is true if its only connection is a socket; `pages` are what it serves: path and size."""
+    """One system: how to start it, from which files, and the paths of a small page and of 1 MiB."""
 
+    memory = MEMORY_MIB
     marker = None  # what its console says once it can answer; without one it is asked again and again
-    link = False
+    link = False  # its only connection is a socket (link.py)
     pass_fds = ()  # files of this process that its command, as made last, refers to
     is_frozen = False  # it does not start from its first instruction, and its memory is given
 
@@ -78,6 +80,7 @@ class Visit(Starina):
     """What the gateway boots: no network card, one connection over a socket."""
 
     link = True
+    memory = VISIT_MEMORY_MIB
 
     def __init__(self, mode):
         super().__init__(mode, "visit")

@@ -14,7 +14,6 @@ from ui import Fail, progress
 CONNECTIONS = (1, 16, 64)
 COUNTED_CONNECTIONS = 16
 SLICE_SECONDS, COUNTED_SECONDS, WARM_SECONDS = 1, 3, 1
-LARGE_BYTES = 1 << 20
 NETWORKS = {"user": "QEMU's user networking", "tap": "tap, in a network namespace"}
 
 
@@ -44,7 +43,7 @@ class Served:
         return {
             "network": self.kind,
             **{f"connections_{connections}": of_reports(reports) for connections, reports in self.loads.items()},
-            "large_mb_per_second": table.spread([report.per_second * LARGE_BYTES / 1e6 for report in self.large]),
+            "large_mb_per_second": table.spread([report.mb_per_second for report in self.large]),
         }
 
 
@@ -81,6 +80,8 @@ def count(subject):
         before = counter.settled()
         report = load.load(network, subject.small, COUNTED_CONNECTIONS, COUNTED_SECONDS)
         counts = counter.settled() - before
+    if report.requests == 0:
+        raise Fail(f"{subject.title}: no request was answered within {COUNTED_SECONDS} s under the counting plugin")
     return round(counts.instructions / report.requests), round(counts.high / report.requests)
 
 

@@ -214,7 +214,7 @@ class Graph:
         """The plugin that counts instructions, and the program that needs the fewest."""
         folder, source = self.out / "bench", ROOT / "tools/bench"
         self.build([folder / "count.so"], "plugin", [source / "count.c"])
-        objects = [folder / f"{name}.o" for name in ("start.S", "floor.c")]
+        objects = [folder / f"{name}.o" for name in ("start.S", "floor.c", "device.c")]
         for made in objects:
             self.build([made], "cc_bare", [source / "floor" / made.stem])
         script = source / "floor/floor.ld"

@@ -41,6 +41,7 @@ TEST = [
 ]
 BENCH = [
     Need("wrk", "loads the web servers", "wrk"),
+    Need("iproute2", "makes tap networks for them, as root", "ip"),
 ]
 PEERS = [
     Need("gcc", "compiles the Linux peers", "gcc"),
