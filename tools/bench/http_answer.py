@@ -18,7 +18,7 @@ class Manner:
     patience: float
 
 
-STARTING = Manner(0.005, 1, 0.4)  # it may never answer those that come before it listens
+STARTING = Manner(0.005, 1.05, 2)  # it may never answer those that come before it listens
 LISTENING = Manner(0.2, 2, 600)  # more connections would only keep a slow one from answering
 
 
