@@ -60,7 +60,7 @@ def counted(folder):
     command = [*qemu.command(options, load_system("hello")), "-qmp", f"unix:{monitor},server=on,wait=off"]
     with Counter() as counter, Machine([*command, *counter.arguments()], b"echo_client: ended") as machine:
         assert machine.wait_for_marker(time.monotonic() + 30), machine.console
-        counter.settled()
+        counter.settled(pause=0.5, timeout=20)  # long enough for a QEMU that a busy machine lets wait
         control = Monitor(monitor)
         control.ask("stop")
         try:

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// What is used of QEMU's plugin interface, version 1 (QEMU 4.2 to 8.1); Debian has no package with its header.
+// What is used of the plugin interface of QEMU 7.2, its version 1; Debian 12 has no package with the header.
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;

@@ -3,10 +3,23 @@
 import selectors
 import socket
 import time
+from dataclasses import dataclass
 
-EVERY_SECONDS = 0.005  # between two connections: while a server starts, it may never answer an early one
-PATIENCE_SECONDS = 0.4  # with one connection
 PART = 65536
+LOOK_SECONDS = 0.2  # at the most, until it is looked whether the server is over
+
+
+@dataclass
+class Manner:
+    """How to ask: seconds from one connection to the next, how they grow, and how long one is kept."""
+
+    pause: float
+    growth: float
+    patience: float
+
+
+STARTING = Manner(0.005, 1.05, 2)  # it may never answer those that come before it listens
+LISTENING = Manner(0.2, 2, 600)  # more connections would only keep a slow one from answering
 
 
 def request(path):
@@ -29,9 +42,9 @@ def body_of(answer):
 class Attempt:
     """One connection that asks for a page."""
 
-    def __init__(self, address, path):
+    def __init__(self, address, path, patience):
         self.request, self.answer = request(path), b""
-        self.deadline = time.monotonic() + PATIENCE_SECONDS
+        self.deadline = time.monotonic() + patience
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self.socket.connect_ex(address)
@@ -54,14 +67,14 @@ class Attempt:
 
 
 class Asker:
-    """Connections to one address; a new one every few milliseconds until one is answered."""
+    """Connections to one address, one after the other until one is answered."""
 
-    def __init__(self, address, path):
-        self.address, self.path = address, path
+    def __init__(self, address, path, manner):
+        self.address, self.path, self.manner = address, path, manner
         self.selector = selectors.DefaultSelector()
 
     def open(self):
-        attempt = Attempt(self.address, self.path)
+        attempt = Attempt(self.address, self.path, self.manner.patience)
         self.selector.register(attempt.socket, selectors.EVENT_WRITE, attempt)
 
     def drop(self, attempt):
@@ -76,13 +89,13 @@ class Asker:
 
     def until(self, deadline, is_over):
         """The first body, or None if there is none by then or the server is over."""
-        following = 0
+        following, pause = 0, self.manner.pause
         while (now := time.monotonic()) < deadline and not is_over():
             if now >= following:
                 self.drop_late()
                 self.open()
-                following = now + EVERY_SECONDS
-            for key, _ in self.selector.select(max(0, following - time.monotonic())):
+                following, pause = now + pause, pause * self.manner.growth
+            for key, _ in self.selector.select(min(max(0, following - time.monotonic()), LOOK_SECONDS)):
                 body = key.data.advance()
                 if body:
                     return body
@@ -98,9 +111,9 @@ class Asker:
         self.selector.close()
 
 
-def first_answer(address, path, deadline, is_over=lambda: False):
+def first_answer(address, path, deadline, is_over=lambda: False, manner=STARTING):
     """The body of the first good answer, None without one."""
-    asker = Asker(address, path)
+    asker = Asker(address, path, manner)
     try:
         return asker.until(deadline, is_over)
     finally:
