@@ -36,14 +36,21 @@ function row(component) {
   return tr;
 }
 
+// Behind the gateway a machine has one visitor, whose connection it ends with.
+function fact(state) {
+  const isVisitors = state.components.some((component) => component.name === "virtio_console");
+  if (!isVisitors) return `The machine that serves you this page booted in ${time(state.boot_us)}.`;
+  return `This machine was booted for you ${time(state.uptime_us)} ago, in ${time(state.boot_us)}. It ends with your connection.`;
+}
+
 function show(state) {
   element("boot").textContent = time(state.boot_us);
   element("uptime").textContent = time(state.uptime_us);
   element("memory").textContent = `${((state.memory_total - state.memory_free) / 1048576).toFixed(1)} of ${Math.round(state.memory_total / 1048576)} MiB`;
   element("cpus").textContent = String(state.cpus);
-  element("frames").textContent = `${state.frames_received.toLocaleString("en")} / ${state.frames_sent.toLocaleString("en")}`;
+  element("machine").textContent = state.machine;
   element("components").replaceChildren(...state.components.map(row));
-  element("fact").textContent = `The machine that serves you this page booted in ${time(state.boot_us)}.`;
+  element("fact").textContent = fact(state);
   element("pulse").className = "on";
   element("note").textContent = note;
 }

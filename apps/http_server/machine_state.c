@@ -13,6 +13,7 @@ enum : size_t { TEXT_SIZE = 32 * 1024 };
 
 static char buffer[TEXT_SIZE];
 static struct text text;
+static uint64_t machine_id; // tells one machine from another
 static uint32_t next_component, component_count;
 static void (*on_done)(status_t status, folio_t folio, size_t size);
 
@@ -144,7 +145,7 @@ static void on_system(void *, status_t status, const struct inspect_system_reply
         {"interrupts", reply->interrupts},
         {"context_switches", reply->context_switches},
     };
-    text_add(&text, "{");
+    text_add(&text, "{\"machine\":\"%016llx\",", (unsigned long long) machine_id);
     add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
     component_count = reply->components;
     next_component = 0;
@@ -155,6 +156,9 @@ static void on_system(void *, status_t status, const struct inspect_system_reply
 }
 
 status_t machine_state_init(void) {
+    if (machine_id == 0) {
+        TRY(random_u64(&machine_id));
+    }
     return inspect_attach_plain(need_inspect());
 }
 

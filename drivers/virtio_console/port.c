@@ -130,8 +130,6 @@ static status_t take_controls(struct port *port) {
 // --- Start ---
 
 status_t port_start(const struct device *found, struct port *port) {
-    *port = (struct port) {};
-    TRY(virtio_open(found, VIRTIO_CONSOLE, &port->device));
     TRY(virtio_negotiate(&port->device, FEATURE_MULTIPORT));
     if (!virtio_has(&port->device, FEATURE_MULTIPORT)) {
         return ERR_NOT_SUPPORTED;

@@ -32,7 +32,8 @@ struct port {
     uint32_t filling;
 };
 
-// Opens the device and its first port that is no console. ERR_IO: the device broke the rules
+// Starts the port's device, which is open, and opens its first port that is no console. ERR_NOT_SUPPORTED: it has none;
+// ERR_IO: the device broke the rules
 status_t port_start(const struct device *found, struct port *port);
 
 // Handles what the device has to say on the control queue and takes back buffers that were sent. ERR_IO

@@ -177,6 +177,7 @@ static status_t network_status(struct client *client, struct network_status_repl
 static status_t start(void) {
     struct device found;
     TRY(device_get(0, &found));
+    TRY(virtio_open(&found, VIRTIO_CONSOLE, &port.device));
     TRY(port_start(&found, &port));
     connections_on_change(run);
     TRY(virtio_listen(&port.device, on_device, nullptr));

@@ -33,7 +33,8 @@ bool virtio_needs_reset(struct virtio_device *device) {
     return false;
 }
 
-status_t dma_create(size_t size, struct dma *out_dma) {
+status_t dma_create(const struct device *device, size_t size, struct dma *out_dma) {
+    (void) device;
     *out_dma = (struct dma) {.memory = (uint8_t *) &region, .size = size};
     return folio_create(PAGE_SIZE, 0, &out_dma->folio);
 }
