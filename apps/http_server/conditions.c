@@ -2,10 +2,14 @@
 #include "conditions.h"
 
 #include "date.h"
+#include "text.h"
 
 struct validators validators_of(uint64_t etag, uint64_t mtime) {
     struct validators validators = {.mtime = mtime};
-    snprintf(validators.etag, sizeof(validators.etag), "\"%016llx\"", (unsigned long long) etag);
+    struct text text = {.start = validators.etag, .size = sizeof(validators.etag)};
+    text_add_bytes(&text, BYTES("\""));
+    text_add_digits(&text, etag, 16, 16);
+    text_add_bytes(&text, (bytes_t) {(const uint8_t *) "\"", 2}); // and its end
     return validators;
 }
 

@@ -1,6 +1,8 @@
 // HTTP dates: civil dates to and from seconds since 1970.
 #include "date.h"
 
+#include "text.h"
+
 enum : uint64_t { DAY = 86400, DAYS_TO_1970 = 719468 }; // days from 0000-03-01 to 1970-01-01
 
 static const char *const day_names[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -36,9 +38,21 @@ static uint64_t days_of(struct civil date) {
 void date_format(char out[DATE_SIZE], uint64_t seconds) {
     struct civil date = civil_of(seconds / DAY);
     unsigned in_day = (unsigned) (seconds % DAY);
-    // 1970-01-01 was a Thursday.
-    snprintf(out, DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", day_names[(seconds / DAY + 4) % 7], date.day,
-             month_names[date.month - 1], (unsigned) date.year, in_day / 3600, in_day / 60 % 60, in_day % 60);
+    struct text text = {.start = out, .size = DATE_SIZE};
+    text_add_string(&text, day_names[(seconds / DAY + 4) % 7]); // 1970-01-01 was a Thursday
+    text_add_bytes(&text, BYTES(", "));
+    text_add_digits(&text, date.day, 10, 2);
+    text_add_bytes(&text, BYTES(" "));
+    text_add_string(&text, month_names[date.month - 1]);
+    text_add_bytes(&text, BYTES(" "));
+    text_add_digits(&text, date.year, 10, 4);
+    text_add_bytes(&text, BYTES(" "));
+    text_add_digits(&text, in_day / 3600, 10, 2);
+    text_add_bytes(&text, BYTES(":"));
+    text_add_digits(&text, in_day / 60 % 60, 10, 2);
+    text_add_bytes(&text, BYTES(":"));
+    text_add_digits(&text, in_day % 60, 10, 2);
+    text_add_bytes(&text, (bytes_t) {(const uint8_t *) " GMT", 5}); // and its end
 }
 
 // --- Parsing ---

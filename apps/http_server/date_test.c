@@ -1,4 +1,4 @@
-// test-with: apps/http_server/date.c
+// test-with: apps/http_server/date.c apps/http_server/text.c
 // HTTP dates, both ways.
 #include "date.h"
 

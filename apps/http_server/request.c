@@ -1,6 +1,64 @@
 // Requests, parsed by llhttp. What it lets pass but two servers could understand differently is refused before.
 #include "request.h"
 
+// --- What bytes may be ---
+
+enum : uint8_t {
+    BYTE_TOKEN = 1, // of names and methods (RFC 9110, section 5.6.2)
+    BYTE_HOST = 2,  // of a host's name and a port (RFC 3986, section 3.2.2)
+    BYTE_VALUE = 4, // of a field's value
+    BYTE_LINE = 8,  // ends lines, or texts in careless servers
+    ALPHANUMERIC = BYTE_TOKEN | BYTE_HOST | BYTE_VALUE,
+};
+
+// Later lines win.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+static const uint8_t byte_classes[256] = {
+    ['\t'] = BYTE_VALUE,
+    [' ' ... '~'] = BYTE_VALUE,
+    [0x80 ... 0xff] = BYTE_VALUE,
+    ['0' ... '9'] = ALPHANUMERIC,
+    ['A' ... 'Z'] = ALPHANUMERIC,
+    ['a' ... 'z'] = ALPHANUMERIC,
+    ['!'] = ALPHANUMERIC,
+    ['$'] = ALPHANUMERIC,
+    ['%'] = ALPHANUMERIC,
+    ['&'] = ALPHANUMERIC,
+    ['\''] = ALPHANUMERIC,
+    ['*'] = ALPHANUMERIC,
+    ['+'] = ALPHANUMERIC,
+    ['-'] = ALPHANUMERIC,
+    ['.'] = ALPHANUMERIC,
+    ['_'] = ALPHANUMERIC,
+    ['~'] = ALPHANUMERIC,
+    ['#'] = BYTE_TOKEN | BYTE_VALUE,
+    ['^'] = BYTE_TOKEN | BYTE_VALUE,
+    ['`'] = BYTE_TOKEN | BYTE_VALUE,
+    ['|'] = BYTE_TOKEN | BYTE_VALUE,
+    ['('] = BYTE_HOST | BYTE_VALUE,
+    [')'] = BYTE_HOST | BYTE_VALUE,
+    [','] = BYTE_HOST | BYTE_VALUE,
+    [';'] = BYTE_HOST | BYTE_VALUE,
+    ['='] = BYTE_HOST | BYTE_VALUE,
+    [':'] = BYTE_HOST | BYTE_VALUE,
+    ['['] = BYTE_HOST | BYTE_VALUE,
+    [']'] = BYTE_HOST | BYTE_VALUE,
+    ['\r'] = BYTE_LINE,
+    ['\n'] = BYTE_LINE,
+    ['\0'] = BYTE_LINE,
+};
+#pragma clang diagnostic pop
+
+// How many of the text's first bytes are of a class.
+static size_t length_of(bytes_t text, uint8_t class) {
+    size_t length = 0;
+    while (length < text.len && (byte_classes[text.ptr[length]] & class) != 0) {
+        length++;
+    }
+    return length;
+}
+
 // --- Where the head ends, and the fields behind a chunked body ---
 
 static size_t find_end(bytes_t received, bool has_request_line, unsigned *out_status) {
@@ -8,6 +66,9 @@ static size_t find_end(bytes_t received, bool has_request_line, unsigned *out_st
     size_t line_start = 0;
     for (size_t i = 0; i < received.len; i++) {
         uint8_t byte = received.ptr[i];
+        if ((byte_classes[byte] & BYTE_LINE) == 0 && (i <= TARGET_MAX + 32 || line_start > 0)) {
+            continue;
+        }
         bool is_line_end = byte == '\n' && i > 0 && received.ptr[i - 1] == '\r';
         bool is_bare = (byte == '\n' && !is_line_end) || byte == '\0' ||
                        (byte == '\r' && i + 1 < received.len && received.ptr[i + 1] != '\n');
@@ -38,27 +99,10 @@ size_t request_find_end(bytes_t received, unsigned *out_status) {
 
 // --- What llhttp lets pass, but must not be ---
 
-static bool is_alphanumeric_or(uint8_t byte, const char *others) {
-    bool is_alphanumeric = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-    return is_alphanumeric || (byte != '\0' && strchr(others, byte) != nullptr);
-}
-
-static bool is_token_byte(uint8_t byte) {
-    return is_alphanumeric_or(byte, "!#$%&'*+-.^_`|~");
-}
-
-static size_t token_length(bytes_t text) {
-    size_t length = 0;
-    while (length < text.len && is_token_byte(text.ptr[length])) {
-        length++;
-    }
-    return length;
-}
-
 // "GET /path HTTP/1.1": single spaces. Another version of HTTP is another error than garbage.
 static unsigned check_request_line(bytes_t line) {
     enum : size_t { VERSION_SIZE = 9 }; // " HTTP/1.1"
-    size_t method = token_length(line);
+    size_t method = length_of(line, BYTE_TOKEN);
     if (method == 0 || line.len < method + 2 + VERSION_SIZE) {
         return 400;
     }
@@ -77,12 +121,10 @@ static unsigned check_request_line(bytes_t line) {
 
 // "Name: value". A line that begins with a space once went on with the one before; servers differ in what they make of it.
 static unsigned check_field_line(bytes_t line) {
-    size_t name = token_length(line);
-    bool is_field = name > 0 && name < line.len && line.ptr[name] == ':';
-    for (size_t i = name; i < line.len; i++) {
-        is_field = is_field && (line.ptr[i] >= ' ' || line.ptr[i] == '\t') && line.ptr[i] != 0x7f;
-    }
-    return is_field || line.len == 0 ? 0 : 400;
+    size_t name = length_of(line, BYTE_TOKEN);
+    bool is_named = name > 0 && name < line.len && line.ptr[name] == ':';
+    bytes_t value = {line.ptr + name, line.len - name};
+    return line.len == 0 || (is_named && length_of(value, BYTE_VALUE) == value.len) ? 0 : 400;
 }
 
 static unsigned check_lines(bytes_t lines, bool has_request_line) {
@@ -112,15 +154,6 @@ static bool equals_ignoring_case(bytes_t a, const char *b) {
         }
     }
     return b[a.len] == '\0';
-}
-
-// Nothing but what a host's name and a port are made of (RFC 3986, section 3.2.2).
-static bool is_host(bytes_t value) {
-    size_t length = 0;
-    while (length < value.len && is_alphanumeric_or(value.ptr[length], "-._~%!$&'()*+,;=:[]")) {
-        length++;
-    }
-    return length == value.len;
 }
 
 static void take_field(struct request *request) {
@@ -187,7 +220,8 @@ static int on_headers_complete(llhttp_t *parser) {
     request->keeps_alive = llhttp_should_keep_alive(parser) == 1;
     bool is_chunked = (parser->flags & F_CHUNKED) != 0;
     request->has_body = is_chunked || parser->content_length > 0;
-    if (request->host_count > 1 || (request->host_count == 0 && parser->http_minor >= 1) || !is_host(request->host)) {
+    if (request->host_count > 1 || (request->host_count == 0 && parser->http_minor >= 1) ||
+        length_of(request->host, BYTE_HOST) < request->host.len) {
         request->status = 400;
     }
     if (parser->http_minor == 0 && (parser->flags & F_TRANSFER_ENCODING) != 0) {

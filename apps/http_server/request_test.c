@@ -1,4 +1,4 @@
-// test-with: apps/http_server/request.c apps/http_server/conditions.c apps/http_server/date.c
+// test-with: apps/http_server/request.c apps/http_server/conditions.c apps/http_server/date.c apps/http_server/text.c
 // Heads, bodies and conditions, as bytes.
 #include "conditions.h"
 

@@ -42,15 +42,31 @@ static const char *reason_of(unsigned status) {
 
 static struct text begin(struct response *response, unsigned status) {
     struct text head = {.start = response->head, .size = sizeof(response->head)};
-    text_add(&head, "HTTP/1.1 %u %s\r\nServer: Starina\r\n", status, reason_of(status));
+    text_add_bytes(&head, BYTES("HTTP/1.1 "));
+    text_add_u64(&head, status);
+    text_add_bytes(&head, BYTES(" "));
+    text_add_string(&head, reason_of(status));
+    text_add_bytes(&head, BYTES("\r\nServer: Starina\r\n"));
     if (response->closes) {
-        text_add(&head, "Connection: close\r\n");
+        text_add_bytes(&head, BYTES("Connection: close\r\n"));
     }
     return head;
 }
 
+static void add_field(struct text *head, bytes_t name_and_colon, const char *value) {
+    text_add_bytes(head, name_and_colon);
+    text_add_string(head, value);
+    text_add_bytes(head, BYTES("\r\n"));
+}
+
+static void add_length(struct text *head, uint64_t length) {
+    text_add_bytes(head, BYTES("Content-Length: "));
+    text_add_u64(head, length);
+    text_add_bytes(head, BYTES("\r\n"));
+}
+
 static void end(struct response *response, struct text *head) {
-    text_add(head, "\r\n");
+    text_add_bytes(head, BYTES("\r\n"));
     response->head_length = head->length;
 }
 
@@ -79,7 +95,9 @@ void response_make_error(struct response *response, unsigned status) {
 static void add_validators(struct text *head, const struct validators *validators) {
     char date[DATE_SIZE];
     date_format(date, validators->mtime);
-    text_add(head, "ETag: %s\r\nLast-Modified: %s\r\nCache-Control: no-cache\r\n", validators->etag, date);
+    add_field(head, BYTES("ETag: "), validators->etag);
+    add_field(head, BYTES("Last-Modified: "), date);
+    text_add_bytes(head, BYTES("Cache-Control: no-cache\r\n"));
 }
 
 static void set_body(struct response *response, const struct request *request, folio_t folio, uint64_t offset, uint64_t size) {
@@ -110,9 +128,9 @@ static void make_file(struct response *response, const struct request *request, 
     struct text head = begin(response, status);
     add_validators(&head, &validators);
     if (status != 304) {
-        text_add(&head,
-                 "Accept-Ranges: bytes\r\nContent-Type: %s\r\nContent-Length: %llu\r\nX-Content-Type-Options: nosniff\r\n",
-                 content_type_of(entry->path), (unsigned long long) length);
+        add_field(&head, BYTES("Content-Type: "), content_type_of(entry->path));
+        add_length(&head, length);
+        text_add_bytes(&head, BYTES("Accept-Ranges: bytes\r\nX-Content-Type-Options: nosniff\r\n"));
     }
     if (status == 206) {
         text_add(&head, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long) first,
@@ -151,7 +169,8 @@ static const struct archive_entry *find_file(const char *path, const char *endin
     char full[ARCHIVE_PATH_SIZE];
     struct text text = {.start = full, .size = sizeof(full)};
     text_add_bytes(&text, config_bytes("root", BYTES("/site")));
-    text_add(&text, "%s%s", path, ending);
+    text_add_string(&text, path);
+    text_add_string(&text, ending);
     return text.is_cut ? nullptr : archive_find(text_bytes(&text));
 }
 
@@ -176,7 +195,8 @@ static void make_test_body(struct response *response, const struct request *requ
         return;
     }
     struct text head = begin(response, 200);
-    text_add(&head, "Content-Type: application/octet-stream\r\nContent-Length: %llu\r\n", (unsigned long long) size);
+    text_add_bytes(&head, BYTES("Content-Type: application/octet-stream\r\n"));
+    add_length(&head, size);
     end(response, &head);
     set_body(response, request, test_body_folio(), 0, size);
     response->period = TEST_BODY_PERIOD;
@@ -225,7 +245,8 @@ void response_finish_state(struct response *response, const struct request *requ
         return;
     }
     struct text head = begin(response, 200);
-    text_add(&head, "Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n", size);
+    text_add_bytes(&head, BYTES("Content-Type: application/json\r\nCache-Control: no-store\r\n"));
+    add_length(&head, size);
     end(response, &head);
     response->folio = own;
     response->owns_folio = !is_head;

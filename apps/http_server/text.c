@@ -23,3 +23,24 @@ void text_add_bytes(struct text *text, bytes_t bytes) {
     }
     text->length += bytes.len;
 }
+
+void text_add_string(struct text *text, const char *string) {
+    text_add_bytes(text, bytes_from_string(string));
+}
+
+void text_add_digits(struct text *text, uint64_t value, unsigned base, unsigned count) {
+    uint8_t digits[20];
+    for (unsigned i = count; i > 0; i--) {
+        digits[i - 1] = (uint8_t) "0123456789abcdef"[value % base];
+        value /= base;
+    }
+    text_add_bytes(text, (bytes_t) {digits, count});
+}
+
+void text_add_u64(struct text *text, uint64_t value) {
+    unsigned count = 1;
+    for (uint64_t left = value / 10; left > 0; left /= 10) {
+        count++;
+    }
+    text_add_digits(text, value, 10, count);
+}

@@ -52,7 +52,7 @@ static inline status_t wire_put_bytes(struct wire_writer *writer, bytes_t bytes,
     wire_put_u16(writer, (uint16_t) bytes.len);
     if (bytes.len != 0) {
         // An answer may hand back bytes that another one left in this very message.
-        __builtin_memmove(writer->at, bytes.ptr, bytes.len);
+        TRY(mem_copy(writer->at, bytes.len, bytes.ptr, bytes.len));
         writer->at += bytes.len;
     }
     return OK;

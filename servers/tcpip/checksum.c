@@ -24,12 +24,18 @@ static uint16_t fold(uint64_t sum) {
     return (uint16_t) ((sum & 0xffff) + (sum >> 16));
 }
 
+enum : size_t { BLOCK = 64 };
+
 uint16_t checksum_add(const void *data, int size) {
     const uint8_t *at = data;
     size_t left = (size_t) size;
     uint64_t sum = 0;
-    for (; left >= 32; left -= 32, at += 32) {
-        sum = add(add(add(add(sum, load(at)), load(at + 8)), load(at + 16)), load(at + 24));
+    for (; left >= BLOCK; left -= BLOCK, at += BLOCK) {
+        unsigned long long carry = 0;
+        for (size_t i = 0; i < BLOCK; i += 8) {
+            sum = __builtin_addcll(sum, load(at + i), carry, &carry);
+        }
+        sum += carry; // without another carry: a sum that left one has not all bits set
     }
     for (; left >= 8; left -= 8, at += 8) {
         sum = add(sum, load(at));

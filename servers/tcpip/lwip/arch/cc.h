@@ -12,6 +12,10 @@ uint16_t checksum_add(const void *data, int size);
 #ifndef SSIZE_MAX
 #define SSIZE_MAX LONG_MAX // or lwIP defines ssize_t itself; picolibc has only the type
 #endif
+// One instruction, where lwIP has functions.
+#define lwip_htons(value) __builtin_bswap16(value)
+#define lwip_htonl(value) __builtin_bswap32(value)
+
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H 1
 #define LWIP_RAND() port_random()
