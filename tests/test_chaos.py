@@ -3,9 +3,13 @@
 Every act in both modes on the smallest and the largest machine; three acts in every combination.
 """
 
+import os
 import re
+import signal
+import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from combinations import COMBINATIONS, arguments_of
@@ -110,24 +114,47 @@ def test_memory_comes_back_from_components_that_crash():
         assert abs(after["memory_free"] - before["memory_free"]) <= 2 * 1024 * 1024  # one chaos more or less
 
 
+# --- An endless loop of the same priority ---
+
+SLICE_MS = 5  # kernel/scheduler.c
+ROUNDS, REQUESTS = 7, 200
+TRIES = 3
+
+
 def percentile_99(machine):
     """Of the time from request to response in ms, over one connection."""
     times = []
     with machine.connect() as connection:
-        for _ in range(300):
+        for _ in range(REQUESTS):
             started = time.perf_counter()
             connection.sendall(b"HEAD / HTTP/1.1\r\nHost: t\r\n\r\n")
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
             times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[297]
+    return sorted(times)[REQUESTS * 99 // 100 - 1]
+
+
+def median_difference(calm, looping):
+    """Of the p99 of neighbouring rounds; the machine that loops is stopped while the other one is asked."""
+    qemu = int(Path(f"/proc/{looping.process.pid}/task/{looping.process.pid}/children").read_text())
+    pairs = []
+    for _ in range(ROUNDS):
+        os.kill(qemu, signal.SIGSTOP)
+        try:
+            without = percentile_99(calm)
+        finally:
+            os.kill(qemu, signal.SIGCONT)
+        pairs.append((without, percentile_99(looping)))
+    print([f"{without:.1f} {loop:.1f}" for without, loop in pairs])
+    return statistics.median(loop - without for without, loop in pairs)
 
 
 @pytest.mark.parametrize("mode", ["user", "kernel"])
 def test_endless_loop_delays_others_by_at_most_a_time_slice(mode):
-    slice_ms = 5
-    best = {}
-    for act in ("none", "loop"):
-        with Machine("--cpus", "1", "--isolate", f"*={mode}", "--set", f"chaos.act={act}", "--set", "chaos.after_ms=1") as machine:
-            machine.get()
-            best[act] = min(percentile_99(machine) for _ in range(5))  # this machine may be busy; the guest is what is asked about
-    assert best["loop"] <= best["none"] + slice_ms
+    """Of three tries one must do: what else runs here delays a machine that always has something to do more than one that rests."""
+    one_cpu = ["--cpus", "1", "--isolate", f"*={mode}", "--set", "chaos.after_ms=1"]
+    with Machine(*one_cpu) as calm, Machine(*one_cpu, "--set", "chaos.act=loop") as looping:
+        looping.wait_for(ACTS["loop"])
+        differences = []
+        while not differences or (min(differences) > SLICE_MS and len(differences) < TRIES):
+            differences.append(median_difference(calm, looping))
+        assert min(differences) <= SLICE_MS, differences
