@@ -1,34 +1,21 @@
 """Virtual machines that several tests share: one per combination of isolation, machine and CPUs."""
 
-import itertools
-
 import pytest
+from combinations import COMBINATIONS, EITHER, arguments_of
 from vm import Machine
 
-ISOLATIONS = {
-    "user": ["--isolate", "*=user"],
-    "kernel": ["--isolate", "*=kernel"],
-    "mixed": ["--isolate", "*=user", "--isolate", "tcpip=kernel"],
-}
-COMBINATIONS = [f"{isolation}-{machine}-{cpus}" for isolation, machine, cpus in itertools.product(ISOLATIONS, ("microvm", "q35"), (1, 4))]
 
-
-def arguments_of(combination):
-    isolation, machine, cpus = combination.split("-")
-    return [*ISOLATIONS[isolation], "--machine", machine, "--cpus", cpus]
-
-
-@pytest.fixture(scope="module", params=COMBINATIONS)
+@pytest.fixture(scope="session", params=COMBINATIONS)
 def machine(request):
-    """Every combination."""
+    """Every combination, one after the other: all tests that use it share one machine each."""
     with Machine(*arguments_of(request.param)) as running:
         running.isolation = request.param.split("-")[0]
         yield running
 
 
-@pytest.fixture(scope="module", params=["user-microvm-1", "kernel-q35-4"])
+@pytest.fixture(scope="module", params=EITHER)
 def either_machine(request):
-    """The two pure modes, on different machines."""
+    """The two pure modes, on different machines, for tests that are told one by one."""
     with Machine(*arguments_of(request.param)) as running:
         yield running
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import time
 import tomllib
@@ -15,6 +16,7 @@ import pytest
 from vm import ROOT, Machine, free_port
 
 INSTRUCTIONS_MAX = 20_000_000
+PANIC_CODE = 100  # kernel/panic.c
 
 
 def elf_hashes():
@@ -40,6 +42,34 @@ def test_boots_to_serving_in_few_instructions_with_32_mib():
         state = machine.status()
         assert state["boot_instructions"] == int(instructions)
         assert state["memory_total"] < 32 << 20
+
+
+def test_without_icount_no_instructions_are_claimed():
+    with Machine(system="web") as machine:
+        assert re.search(r"booted in [0-9.]+ ms$", machine.wait_for(r"booted in"))
+        assert machine.status()["boot_instructions"] == 0
+
+
+def test_readme_tells_how_many_instructions_the_boot_takes():
+    claimed = float(re.search(r"([0-9.]+) million instructions", (ROOT / "README.md").read_text())[1])
+    with Machine("--icount", system="web") as machine:
+        assert claimed == pytest.approx(machine.status()["boot_instructions"] / 1e6, rel=0.15)
+
+
+def test_panic_prints_a_backtrace_with_file_and_line(tmp_path):
+    image = bytearray((ROOT / "build/hello/starina.elf").read_bytes())
+    magic = struct.pack("<Q", 0x31484352414E5453)  # include/starina/archive.h: ARCHIVE_MAGIC
+    archive = next(at for at in range(0, len(image), 4096) if image[at : at + 8] == magic)
+    image[archive] ^= 1
+    (tmp_path / "broken.elf").write_bytes(image)
+    printed = subprocess.run([ROOT / "sx", "run", "--system", "hello", "--dry-run"], capture_output=True, text=True, check=True).stdout
+    command = [str(tmp_path / "broken.elf") if word.endswith("/starina.elf") else word for word in shlex.split(printed)]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert ended.returncode == PANIC_CODE << 1 | 1
+    named = subprocess.run([ROOT / "sx", "symbolize", "--system", "hello"], input=ended.stdout, capture_output=True).stdout.decode()
+    assert "panic: the image has no archive" in named
+    assert re.search(r"pc kernel\+0x[0-9a-f]+ \w+ kernel/main\.c:\d+", named), named
+    assert re.search(r"pc kernel\+0x[0-9a-f]+ kernel_main kernel/main\.c:\d+", named), named
 
 
 def test_instructions_are_the_same_in_every_run():

@@ -1,11 +1,19 @@
-"""A component that misbehaves is contained and reported, in both modes, while the web server answers without a failure."""
+"""A component that misbehaves is contained and reported, while the web server answers without a failure.
 
+Every act in both modes on the smallest and the largest machine; three acts in every combination.
+"""
+
+import os
 import re
+import signal
+import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from vm import ROOT, Machine
+from combinations import COMBINATIONS, arguments_of
+from vm import ROOT, Machine, two_at_a_time
 
 # Act: the console's report of it.
 ACTS = {
@@ -23,7 +31,9 @@ ACTS = {
     "exit": r"chaos: exited with code 1",
     "loop": r"chaos: .*act: loop",
 }
-RUNS = [(act, mode) for act in ACTS for mode in ("user", "kernel")]
+MACHINES = ("user-microvm-1", "user-q35-4")
+# A fault, a thread that never waits, and a peer that sends without end.
+CORE = ("null_read", "loop", "flood")
 
 
 class Visitor(threading.Thread):
@@ -49,9 +59,8 @@ class Visitor(threading.Thread):
         return self.served, self.failures
 
 
-@pytest.mark.parametrize("act, mode", RUNS)
-def test_misbehaviour_is_contained(act, mode):
-    with Machine("--isolate", f"chaos={mode}", "--set", f"chaos.act={act}", "--set", "chaos.after_ms=300") as machine:
+def check_that_it_is_contained(act, *arguments):
+    with Machine(*arguments, "--set", f"chaos.act={act}", "--set", "chaos.after_ms=300") as machine:
         visitor = Visitor(machine)
         visitor.start()
         machine.wait_for(ACTS[act], 60)
@@ -64,6 +73,17 @@ def test_misbehaviour_is_contained(act, mode):
         assert "panic" not in machine.console.text()
         others = [item for item in machine.status()["components"] if item["name"] != "chaos"]
         assert all(item["restarts"] == 0 and item["state"] == "serving" for item in others)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("act", ACTS)
+def test_misbehaviour_is_contained(act, machine):
+    two_at_a_time(check_that_it_is_contained, [(act, *arguments_of(machine), "--isolate", f"chaos={mode}") for mode in ("user", "kernel")])
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_core_of_misbehaviour_is_contained(combination):
+    two_at_a_time(check_that_it_is_contained, [(act, *arguments_of(combination)) for act in CORE])
 
 
 @pytest.mark.parametrize("mode", ["user", "kernel"])
@@ -94,24 +114,47 @@ def test_memory_comes_back_from_components_that_crash():
         assert abs(after["memory_free"] - before["memory_free"]) <= 2 * 1024 * 1024  # one chaos more or less
 
 
+# --- An endless loop of the same priority ---
+
+SLICE_MS = 5  # kernel/scheduler.c
+ROUNDS, REQUESTS = 7, 200
+TRIES = 3
+
+
 def percentile_99(machine):
     """Of the time from request to response in ms, over one connection."""
     times = []
     with machine.connect() as connection:
-        for _ in range(300):
+        for _ in range(REQUESTS):
             started = time.perf_counter()
             connection.sendall(b"HEAD / HTTP/1.1\r\nHost: t\r\n\r\n")
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
             times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[297]
+    return sorted(times)[REQUESTS * 99 // 100 - 1]
+
+
+def median_difference(calm, looping):
+    """Of the p99 of neighbouring rounds; the machine that loops is stopped while the other one is asked."""
+    qemu = int(Path(f"/proc/{looping.process.pid}/task/{looping.process.pid}/children").read_text())
+    pairs = []
+    for _ in range(ROUNDS):
+        os.kill(qemu, signal.SIGSTOP)
+        try:
+            without = percentile_99(calm)
+        finally:
+            os.kill(qemu, signal.SIGCONT)
+        pairs.append((without, percentile_99(looping)))
+    print([f"{without:.1f} {loop:.1f}" for without, loop in pairs])
+    return statistics.median(loop - without for without, loop in pairs)
 
 
 @pytest.mark.parametrize("mode", ["user", "kernel"])
 def test_endless_loop_delays_others_by_at_most_a_time_slice(mode):
-    slice_ms = 5
-    best = {}
-    for act in ("none", "loop"):
-        with Machine("--cpus", "1", "--isolate", f"*={mode}", "--set", f"chaos.act={act}", "--set", "chaos.after_ms=1") as machine:
-            machine.get()
-            best[act] = min(percentile_99(machine) for _ in range(5))  # this machine may be busy; the guest is what is asked about
-    assert best["loop"] <= best["none"] + slice_ms
+    """Of three tries one must do: what else runs here delays a machine that always has something to do more than one that rests."""
+    one_cpu = ["--cpus", "1", "--isolate", f"*={mode}", "--set", "chaos.after_ms=1"]
+    with Machine(*one_cpu) as calm, Machine(*one_cpu, "--set", "chaos.act=loop") as looping:
+        looping.wait_for(ACTS["loop"])
+        differences = []
+        while not differences or (min(differences) > SLICE_MS and len(differences) < TRIES):
+            differences.append(median_difference(calm, looping))
+        assert min(differences) <= SLICE_MS, differences

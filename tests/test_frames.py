@@ -1,10 +1,12 @@
 """Malformed frames, injected at the device: each is dropped and counted, or refused, and the machine serves on."""
 
+import contextlib
 import random
 import struct
 import threading
 
 import pytest
+from combinations import COMBINATIONS, EITHER, arguments_of
 from vm import Machine
 from wire import (
     ACK, BROADCAST, ETHERTYPE_ARP, FIN, GUEST, ICMP, PEER, PEER_MAC, PSH, RST, STRANGER, SYN, TCP, UDP, URG, Wire, arp, ethernet,
@@ -165,16 +167,21 @@ UNFRAMED = {
 }
 
 
-@pytest.fixture(scope="module", params=["user-microvm-1", "kernel-q35-4"])
-def wire(request, tmp_path_factory):
-    isolation, machine, cpus = request.param.split("-")
-    path = tmp_path_factory.mktemp("wire") / "eth0"
+@contextlib.contextmanager
+def wire_to(combination, path):
+    """A link to a machine of that combination, at the other end of which the tests are."""
     with Wire(path) as link:
-        arguments = ["--isolate", f"*={isolation}", "--machine", machine, "--cpus", cpus, "--net", f"unix:{path}"]
-        with Machine(*arguments, "--set", "tcpip.dhcp=0", "--set", "tcpip.address=10.9.0.2/24"):
+        static = ["--set", "tcpip.dhcp=0", "--set", "tcpip.address=10.9.0.2/24"]
+        with Machine(*arguments_of(combination), "--net", f"unix:{path}", *static):
             link.find_guest()
             assert link.guest_mac == MAC
             yield link
+
+
+@pytest.fixture(scope="module", params=EITHER)
+def wire(request, tmp_path_factory):
+    with wire_to(request.param, tmp_path_factory.mktemp("wire") / "eth0") as link:
+        yield link
 
 
 
@@ -191,6 +198,9 @@ def exchange(wire, frame):
     wire.send_ip(ipv4(question, ICMP))
     wire.packet(is_mark)
     return seen[:-1]
+
+
+# --- One by one, on two machines ---
 
 
 @pytest.mark.parametrize("name", DROPPED)
@@ -241,9 +251,13 @@ def test_wrong_segments_of_a_connection_do_not_disturb_it(wire):
 
 
 def test_random_frames_do_no_harm(wire):
+    send_random_frames(wire, 3000)
+
+
+def send_random_frames(wire, total):
     generator = random.Random(9)
     valid = [packet(ipv4(syn(), TCP)), packet(ipv4(icmp(8, payload=b"x" * 99), ICMP)), packet(ipv4(udp(9, 9, b"abc"), UDP)), arp_frame(1, GUEST)]
-    for count in range(3000):
+    for count in range(total):
         frame = bytearray(generator.choice(valid))
         for _ in range(generator.randrange(1, 5)):
             frame[generator.randrange(12, len(frame))] = generator.choice((0, 1, 0x7F, 0x80, 0xFF, generator.randrange(256)))
@@ -252,6 +266,24 @@ def test_random_frames_do_no_harm(wire):
             wire.echo(count)
     wire.send(arp_frame(1, GUEST))  # a mutated frame may have moved the peer's address
     assert wire.get("/")
+
+
+# --- All of them, in every combination ---
+
+
+@pytest.mark.parametrize("combination", [item for item in COMBINATIONS if item not in EITHER])
+def test_all_frames(combination, tmp_path):
+    with wire_to(combination, tmp_path / "eth0") as wire:
+        before = wire.status()["frames_dropped"]
+        assert [name for name in DROPPED if exchange(wire, DROPPED[name])] == []
+        assert wire.status()["frames_dropped"] == before + len(DROPPED)
+        for name, (frame, expected) in REFUSED.items():
+            (answer,) = exchange(wire, frame)
+            assert (answer.flags if answer.protocol == TCP else tuple(answer.payload[:2])) == expected, name
+        for frame in [*ODD.values(), *UNFRAMED.values()]:
+            exchange(wire, frame)
+        test_wrong_segments_of_a_connection_do_not_disturb_it(wire)
+        send_random_frames(wire, 500)
 
 
 # --- DHCP ---

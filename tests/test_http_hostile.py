@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from vm import ROOT, receive_all
@@ -125,10 +126,9 @@ def test_there_are_enough():
     assert len(EXCHANGES) >= 60
 
 
-@pytest.mark.parametrize("name", EXCHANGES)
-def test_exchange(either_machine, name):
+def check_exchange(machine, name):
     sent, expected = EXCHANGES[name]
-    with either_machine.connect() as connection:
+    with machine.connect() as connection:
         try:
             connection.sendall(sent)
             if expected == "end" or not sent:
@@ -140,7 +140,12 @@ def test_exchange(either_machine, name):
         assert answer == b""
     else:
         assert statuses(answer) == expected, answer[:300]
-    assert_serves(either_machine)
+    assert_serves(machine)
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_exchange(either_machine, name):
+    check_exchange(either_machine, name)
 
 
 def test_every_split_of_a_request_is_understood(either_machine):
@@ -196,3 +201,30 @@ def test_reader_that_stops_does_not_hold_others_up(either_machine):
 def test_expectation_is_answered_without_the_body(either_machine):
     answer = either_machine.exchange(post(b"Expect: 100-continue", b"Content-Length: 10"))
     assert statuses(answer) == [405]
+
+
+# --- The same in every combination, many clients at once ---
+
+CLIENTS = 4  # more would starve each other on a busy host, where four virtual CPUs share two cores with others
+SLOW = (
+    test_slow_head_gets_408,
+    test_slow_body_gets_408,
+    test_idle_connection_is_closed_without_a_word,
+    test_reader_that_stops_does_not_hold_others_up,
+    test_expectation_is_answered_without_the_body,
+)
+
+
+def failure_of(check, *arguments):
+    try:
+        check(*arguments)
+    except Exception as failure:
+        return repr(failure)
+
+
+def test_all_exchanges_at_once(machine):
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        results = {check.__name__: pool.submit(failure_of, check, machine) for check in SLOW}
+        results |= {name: pool.submit(failure_of, check_exchange, machine, name) for name in EXCHANGES}
+    failures = {name: result.result() for name, result in results.items() if result.result()}
+    assert failures == {}

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,21 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def two_at_a_time(run, variants):
+    """Runs something with each variant, most of which is waiting for a machine; the first failure is told with its variant."""
+
+    def told(variant):
+        try:
+            run(*variant)
+        except BaseException as failure:
+            failure.add_note(f"with {variant}")
+            raise
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(told, variants):
+            pass
 
 
 class Console:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import debian
+import manifest
 import pytest
 import setup
 import tcb
@@ -69,6 +70,32 @@ def test_code_lines(text, lines):
 def test_components_in_kernel_isolation_are_trusted():
     output = sx("tcb", "--system", "hello").stdout
     assert re.search(r"\d+  trusted in 'hello': kernel, apps/echo, include/starina, .*lib/starina, servers/init\n", output)
+
+
+def test_readme_and_tcb_count_the_same():
+    output = sx("tcb").stdout
+    lines = int(re.search(r"(\d+)  lines of C and assembly in the kernel", output)[1])
+    calls = int(re.search(r"(\d+)  system calls", output)[1])
+    claimed = re.search(r"about ([0-9,]+) lines, (\d+) system calls", (ROOT / "README.md").read_text())
+    assert int(claimed[1].replace(",", "")) == pytest.approx(lines, rel=0.05)
+    assert int(claimed[2]) == calls
+
+
+def test_init_gets_of_the_kernel_what_its_manifest_says():
+    """The kernel starts init before anybody could read a manifest to it."""
+    kernel = (ROOT / "kernel/main.c").read_text()
+    component = manifest.load(ROOT / "servers/init/component.toml")
+    megabytes = int(re.search(r"INIT_MEMORY_LIMIT = (\d+) << 20", kernel)[1])
+    handles, kilobytes = map(int, re.search(r"INIT_HANDLE_LIMIT = (\d+), INIT_STACK_SIZE = (\d+) \* 1024", kernel).groups())
+    assert (component.memory, component.handles, component.stack) == (megabytes << 20, handles, kilobytes << 10)
+
+
+def test_components_page_names_what_each_needs():
+    rows = re.findall(r"^\| (`.*?) \|.*\| (.*) \|$", (ROOT / "docs/components.md").read_text(), re.MULTILINE)
+    named = {name: set(re.findall(r"`(\w+)`", needs)) for names, needs in rows for name in re.findall(r"`(\w+)`", names)}
+    listed = {path.parent.name: manifest.load(path) for path in ROOT.glob("*/*/component.toml")}
+    for name in ("tcpip", "http_server", "chaos", "virtio_net"):
+        assert named[name] == set(listed[name].needs), name
 
 
 def test_a_part_that_cannot_run_counts_as_a_failure(capsys):

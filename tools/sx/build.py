@@ -1,5 +1,7 @@
 """sx build: keeps the Ninja graph in step with the manifests, then lets Ninja do the work."""
 
+import contextlib
+import fcntl
 import json
 import subprocess
 
@@ -60,9 +62,23 @@ def write_compile_commands(debug):
     (ROOT / "compile_commands.json").write_text(result.stdout)
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """Ninja and the graph's files are for one build at a time; a second sx waits here."""
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(targets, debug=False, verbose=False, yes=False, quiet=False, output_to=None):
     """Builds the named systems, components or "kernel"; everything if none is named. Ninja prints to the given file."""
     setup.ensure("build", yes)
+    with one_at_a_time():
+        build_now(targets, debug, verbose, quiet, output_to)
+
+
+def build_now(targets, debug, verbose, quiet, output_to):
     known = update_graph(debug)
     for target in targets:
         if target not in known:

@@ -1,0 +1,50 @@
+"""A machine on a tap interface, in a network of its own that the test makes: needs root and /dev/net/tun."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from vm import BOOT_TIMEOUT, ROOT, Console
+
+HOST, GUEST = "10.77.0.1", "10.77.0.2"
+STATIC = ["--set", "tcpip.dhcp=0", "--set", f"tcpip.address={GUEST}/24", "--set", f"tcpip.gateway={HOST}"]
+
+
+@pytest.fixture
+def network():
+    """What has to stand before a command so that it runs in a network with nothing but tap0."""
+    name = f"starina-test-{os.getpid()}"
+    inside = ["ip", "netns", "exec", name]
+    if os.geteuid() != 0 or not Path("/dev/net/tun").exists() or subprocess.run(["ip", "netns", "add", name]).returncode != 0:
+        pytest.skip("needs root, /dev/net/tun and network namespaces")
+    try:
+        for command in ("tuntap add dev tap0 mode tap", f"addr add {HOST}/24 dev tap0", "link set tap0 up"):
+            subprocess.run([*inside, "ip", *command.split()], check=True)
+        yield inside
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def boot(network, *arguments):
+    return Console([*network, ROOT / "sx", "run", "--net", "tap:tap0", *arguments])
+
+
+def test_page_is_served_at_the_address_that_is_printed(network):
+    console = boot(network, *STATIC)
+    try:
+        console.wait_for(rf"^Starina serves at http://{GUEST}/$", BOOT_TIMEOUT)
+        page = subprocess.run([*network, "curl", "-fsS", "--max-time", "20", f"http://{GUEST}/"], capture_output=True, check=True).stdout
+        assert page == (ROOT / "site/index.html").read_bytes()
+        state = subprocess.run([*network, "curl", "-fsS", "--max-time", "20", f"http://{GUEST}/api/status"], capture_output=True, check=True)
+        assert b'"checksum_errors":0' in state.stdout.replace(b" ", b"")
+    finally:
+        console.stop()
+
+
+def test_machine_without_a_dhcp_server_is_told_how_to_get_an_address(network):
+    console = boot(network)
+    try:
+        console.wait_for(r"no address yet.*--set tcpip\.dhcp=0 --set tcpip\.address=", BOOT_TIMEOUT)
+    finally:
+        console.stop()
