@@ -86,6 +86,7 @@ static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, 
     if (sending->given == sending->acknowledged) {
         sending->progress = tcp_ticks;
     }
+    stream->receiving.unanswered = 0;
     sending->given += step;
     sending->end_sequence = stream->pcb->snd_lbb;
     return step;

@@ -127,6 +127,15 @@ static void settle(struct tcp_stream *stream) {
 
 // --- What lwIP reports. After ERR_ABRT it touches the connection no more ---
 
+// Delaying an acknowledgement pays where an answer follows at once, as to a short request. Who sends more may wait for
+// it before each last piece (RFC 9293 §3.7.4).
+static void acknowledge_soon(struct tcp_stream *stream, const struct pbuf *packet) {
+    stream->receiving.unanswered += packet->tot_len;
+    if (stream->receiving.unanswered >= stream->pcb->mss) {
+        tcp_ack_now(stream->pcb);
+    }
+}
+
 static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *packet, err_t error) {
     (void) error;
     struct tcp_stream *stream = argument;
@@ -135,6 +144,7 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *packe
         settle(stream);
         return ERR_OK;
     }
+    acknowledge_soon(stream, packet);
     if (stream->is_orphan) {
         tcp_recved(pcb, packet->tot_len);
         pbuf_free(packet);

@@ -49,6 +49,7 @@ struct tcp_chunk;
 struct tcp_receiving {
     struct tcp_chunk *first, *last; // what the client's queue had no room for
     unsigned chunk_count;
+    size_t unanswered;  // bytes since we sent some
     bool is_finished;   // the remote end will send no more
     bool owes_finished; // the client was not told yet
 };

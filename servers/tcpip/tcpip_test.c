@@ -108,6 +108,22 @@ TEST("what the client has not read is kept, closes the window, and is delivered 
     EXPECT(segment.window > 25000); // small openings are not announced
 }
 
+TEST("a short request is acknowledged with its answer, and each piece of a long one at once") {
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    remote_send(&remote, ACK | PSH, bytes, 500);
+    EXPECT(!remote_receive(&remote, &segment));
+    write_bytes(stream, bytes, 10);
+    EXPECT(remote_receive(&remote, &segment) && segment.size == 10 && segment.acknowledged == remote.sequence);
+    remote.expected += 10;
+    for (size_t i = 0; i < 5; i++) {
+        remote_send(&remote, ACK | PSH, bytes, i % 2 == 0 ? 1460 : 700);
+        EXPECT(remote_receive(&remote, &segment) && segment.acknowledged == remote.sequence);
+    }
+}
+
 TEST("segments out of order are put in order") {
     struct remote remote;
     channel_t stream;
