@@ -67,9 +67,9 @@ class Floor(Subject):
 class Starina(Subject):
     marker = BOOTED.encode()
 
-    def __init__(self, mode, system, small="/", large=None):
+    def __init__(self, mode, system, small="/", large=None, name="starina", title="Starina"):
         image = BUILD / system / "starina.elf"
-        super().__init__(f"starina-{mode}", f"Starina, {mode} mode", [image], small, large)
+        super().__init__(f"{name}-{mode}", f"{title}, {mode} mode", [image], small, large)
         self.mode, self.system = mode, load_system(system)
 
     def command(self, network, memory):
@@ -125,9 +125,9 @@ def linux_peers(which, pages):
 
 
 def for_boot(which):
-    visits = (ROOT / "systems/visit.toml").is_file()
-    ours = [Visit(mode) if visits else Starina(mode, "web") for mode in MODES]
-    return [Floor(), *ours, *linux_peers(which, [linux.SMALL])]
+    ours = [Visit(mode) for mode in MODES]
+    over_network = Starina("user", "web", name="starina-web", title="Starina with TCP/IP of its own")
+    return [Floor(), *ours, over_network, *linux_peers(which, [linux.SMALL])]
 
 
 def for_web(which):
