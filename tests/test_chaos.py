@@ -28,6 +28,7 @@ ACTS = {
     "flood": r"chaos: .* refused, the last with ERR_FULL",
     "garbage": r"chaos: .* refused, the last with ERR_CLOSED",
     "syscalls": r"chaos: .*1000000 system calls made",
+    "spawn": r"chaos: .*spawn: user ERR_DENIED, kernel ERR_DENIED",
     "exit": r"chaos: exited with code 1",
     "loop": r"chaos: .*act: loop",
 }

@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "machine_state.h"
 #include "test_body.h"
+#include "text.h"
 
 #include <needs.h>
 #include <network.client.h>
@@ -64,9 +65,11 @@ static void on_open(void *, status_t status, const struct network_open_reply *re
 
 static status_t listen(void) {
     char uri[48];
-    int length = snprintf(uri, sizeof(uri), "tcp-listen:0.0.0.0:%u", (unsigned) config_u64("port", 80));
+    struct text text = {.start = uri, .size = sizeof(uri)};
+    text_add_bytes(&text, BYTES("tcp-listen:0.0.0.0:"));
+    text_add_u64(&text, config_u64("port", 80));
     TRY(network_attach_plain(need_network()));
-    struct network_open request = {.uri = {(const uint8_t *) uri, (size_t) length}};
+    struct network_open request = {.uri = text_bytes(&text)};
     return network_open_begin(need_network(), &request, on_open, nullptr);
 }
 

@@ -136,8 +136,10 @@ static void on_bootstrap_closed(struct instance *instance) {
 // --- Start ---
 
 static status_t find_image(const struct system_component *wants, struct process_config *config) {
+    static const bytes_t folder = BYTES("/components/");
     char path[sizeof("/components/") + NAME_MAX_LENGTH];
-    snprintf(path, sizeof(path), "/components/%s", wants->component);
+    TRY(mem_copy(path, sizeof(path), folder.ptr, folder.len));
+    TRY(bytes_to_string(path + folder.len, sizeof(path) - folder.len, bytes_from_string(wants->component)));
     const struct archive_entry *entry = archive_find(bytes_from_string(path));
     if (entry == nullptr) {
         return ERR_NOT_FOUND;

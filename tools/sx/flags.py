@@ -13,6 +13,7 @@ CODE = [
     "-mno-red-zone",
     "-nostdlibinc",
     "-O2",
+    "-fno-vectorize",
     "-g",
     "-fno-omit-frame-pointer",
     "-fvisibility=hidden",
