@@ -1,8 +1,8 @@
 """What the documentation shows is true: its commands run, its C compiles, its files build, its links lead somewhere.
 
 A page's `sh` blocks run in order in a copy of the tree that has the page's own files: its TOML and C blocks that begin with a
-path. `sx run` goes on until the next one or the page's end. A `text` block after a command is what that prints, any numbers in
-place of its own.
+path. `sx run` and `sx serve` go on until the next one or the page's end. A `text` block after a command is what that prints,
+any numbers in place of its own.
 """
 
 import re
@@ -63,10 +63,12 @@ class Shell:
     def run(self, command):
         if command == "./sx test":
             assert f"exec {command}\n" in (ROOT / ".ci/run").read_text()  # this is it
-        elif command.startswith("./sx run") and "--dry-run" not in command:
+        elif command.startswith(("./sx run", "./sx serve")) and "--dry-run" not in command:
             self.stop()
-            self.machine = Console(["sh", "-c", f"exec {command} --port {self.port}"], self.folder)
-            self.machine.wait_for(r"booted in", COMMAND_TIMEOUT)
+            is_run = command.startswith("./sx run")
+            more = "" if is_run else " --metrics-port 0"
+            self.machine = Console(["sh", "-c", f"exec {command} --port {self.port}{more}"], self.folder)
+            self.machine.wait_for(r"booted in" if is_run else r"serves at", COMMAND_TIMEOUT)
         else:
             command = command.replace(f":{PORT}/", f":{self.port}/")
             done = subprocess.run(["sh", "-ec", command], cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_TIMEOUT)

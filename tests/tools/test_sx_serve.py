@@ -72,7 +72,7 @@ def test_port_in_use_is_told(option):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_ends_cleanly(number, tmp_path):
     port, metrics_port = free_ports(2)
-    command = [ROOT / "sx", "serve", "--system", "hello", "--port", port, "--metrics-port", metrics_port, "--log", tmp_path / "log"]
+    command = [ROOT / "sx", "serve", "--port", port, "--metrics-port", metrics_port, "--log", tmp_path / "log"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             while "Metrics: " not in (line := process.stdout.readline()):
