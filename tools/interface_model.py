@@ -113,14 +113,16 @@ def parse_field(where, name, table):
     unknown = set(table) - {"type", "doc", "max"}
     require(not unknown, where, f"unknown key '{min(unknown, default='')}'")
     kind = table["type"]
+    require(isinstance(kind, str) and isinstance(table.get("doc", ""), str), where, "type and doc are strings")
     require(kind in NUMBERS or kind in HANDLES or kind == "bytes", where, f"unknown type '{kind}'")
     limit = table.get("max", 0)
     require((kind == "bytes") == ("max" in table), where, "max goes with type bytes, and bytes with max")
-    require(isinstance(limit, int) and 0 <= limit <= DATA_MAX, where, f"max is at most {DATA_MAX}")
+    require(isinstance(limit, int) and not isinstance(limit, bool) and 0 <= limit <= DATA_MAX, where, f"max is at most {DATA_MAX}")
     return Field(name, kind, table.get("doc", ""), limit)
 
 
 def parse_body(where, struct, table):
+    require(isinstance(table, dict), where, "is not a table of fields")
     body = Body(struct, [parse_field(where, name, value) for name, value in table.items()])
     require(body.size_max <= DATA_MAX, where, f"up to {body.size_max} bytes: a message holds {DATA_MAX}")
     require(len(body.handles) <= HANDLES_MAX, where, f"a message holds {HANDLES_MAX} handles")
@@ -134,24 +136,26 @@ def parse_message(path, interface, number, name, table):
     require(isinstance(table, dict), where, "is not a message")
     unknown = set(table) - {"doc", "kind", "args", "reply", "errors"}
     require(not unknown, where, f"unknown key '{min(unknown, default='')}'")
-    kind = table.get("kind", "call")
-    require(kind in CLASSES, where, f"kind is one of {', '.join(CLASSES)}")
+    kind, errors = table.get("kind", "call"), table.get("errors", {})
+    require(isinstance(kind, str) and kind in CLASSES, where, f"kind is one of {', '.join(CLASSES)}")
     require(kind == "call" or not table.keys() & {"reply", "errors"}, where, f"kind {kind} has no reply")
-    require("doc" in table, where, "doc is missing")
+    require(isinstance(table.get("doc"), str), where, "doc is missing")
+    is_texts = isinstance(errors, dict) and all(isinstance(text, str) for text in errors.values())
+    require(is_texts, where, "errors is not a table of texts")
     struct = f"{interface}_{name}"
     args = parse_body(f"{where} args", struct, table.get("args", {}))
     reply = parse_body(f"{where} reply", f"{struct}_reply", table.get("reply", {}))
-    return Message(name, kind, table["doc"], number, args, reply, table.get("errors", {}))
+    return Message(name, kind, table["doc"], number, args, reply, errors)
 
 
 def load(path):
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InterfaceError(f"{path}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InterfaceError(f"{path}: {' '.join(str(error).split())}") from error
     name = path.stem
     require(NAME.match(name), path, "the file's name is not in snake_case")
-    require("doc" in table, path, "doc is missing")
+    require(isinstance(table.get("doc"), str), path, "doc is missing")
     doc = table.pop("doc")
     messages = [parse_message(path, name, i, key, value) for i, (key, value) in enumerate(table.items(), 1)]
     return Interface(name, doc, messages)

@@ -130,6 +130,15 @@ def test_broken_manifest_is_one_line(tree):
     assert result.stderr == "sx: apps/hello/component.toml: 'doc' must be a string\n"
 
 
+def test_broken_interface_is_one_line(tree):
+    good = (tree.root / "interfaces/echo.toml").read_text()
+    tree.write("interfaces/echo.toml", good + "\n[more]\ndoc = 1\n")
+    result = tree.sx("build")
+    tree.write("interfaces/echo.toml", good)
+    assert result.returncode == 1
+    assert result.stderr == "sx: interfaces/echo.toml: [more]: doc is missing\n" and result.stdout == ""
+
+
 def test_compile_commands_are_for_editors(tree):
     commands = (tree.root / "compile_commands.json").read_text()
     assert "apps/hello/hello.c" in commands and "kernel/main.c" in commands

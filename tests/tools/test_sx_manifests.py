@@ -7,6 +7,7 @@ import manifest
 import pytest
 import recipe
 import system
+import tree
 from paths import ROOT
 from ui import Fail
 
@@ -218,6 +219,7 @@ def load_system(path):
         ("*/*/component.toml", "apps/app/component.toml", load_component),
         ("systems/*.toml", "systems/s.toml", load_system),
         ("third_party/*.toml", "third_party/p.toml", recipe.load),
+        ("interfaces/*.toml", "interfaces/i.toml", lambda path: tree.check_interfaces([path])),
     ],
 )
 def test_arbitrary_files_load_or_fail_in_one_line(small_tree, pattern, place, load):

@@ -42,6 +42,7 @@ def write_graph(debug):
     import thirdparty
     import tree
 
+    tree.check_interfaces(sorted((ROOT / "interfaces").glob("*.toml")))
     loaded = tree.load()
     systems = [system.load(name, loaded.components) for name in loaded.systems]
     used = {name for component in loaded.components.values() for name in component.libraries}

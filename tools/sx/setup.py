@@ -35,6 +35,7 @@ UNIT = [
 TEST = [
     Need("python3-pytest", "runs the whole-system tests", "pytest-3"),
     Need("clang-format-19", "checks the C code's format", "clang-format-19"),
+    Need("clang-tidy-19", "finds mistakes in the C code", "clang-tidy-19"),
     Need("curl", "asks the virtual machine for pages", "curl"),
     Need("wrk", "loads the web server", "wrk"),
     Need("slowhttptest", "attacks the gateway slowly", "slowhttptest"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 
 import manifest
@@ -21,6 +22,18 @@ class Tree:
     recipes: dict
     interfaces: list  # names
     systems: list  # names
+
+
+def check_interfaces(paths):
+    """Before Ninja calls the interface compiler: it would tell the command line as well."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from interface_model import InterfaceError, load
+
+    for path in paths:
+        try:
+            load(path)
+        except InterfaceError as error:
+            raise Fail(str(error).replace(f"{ROOT}/", "")) from None
 
 
 def load():
