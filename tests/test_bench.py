@@ -37,11 +37,15 @@ def test_boot_gives_sane_figures_and_leaves_nothing():
     done = sx("bench", "boot", "--quick", "--runs", "1", "--peers", "none", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    floor, user, kernel = result["systems"]
-    assert [floor["name"], user["name"], kernel["name"]] == ["floor", "starina-user", "starina-kernel"]
+    floor, user, kernel, web = result["systems"]
+    assert [system["name"] for system in result["systems"]] == ["floor", "starina-user", "starina-kernel", "starina-web-user"]
     assert floor["over_floor_ms"] is None and floor["idle_instructions_per_second"] == 0
     assert floor["instructions"] < 100_000 and floor["blocks_translated"] < 1000
-    for ours in (user, kernel):
+    for visitors in (user, kernel):  # the budget of the machine that the gateway boots
+        assert visitors["instructions"] <= 1_000_000 and visitors["blocks_translated"] <= 4_000
+        assert visitors["least_memory_mib"] <= 8 and visitors["resident_kib"] <= 50 * 1024
+        assert visitors["image_bytes"] <= 1 << 20 and visitors["idle_instructions_per_second"] <= 5_000
+    for ours in (user, kernel, web):
         assert 1 < ours["wall_ms"]["median"] < 60_000 and 1 < ours["cpu_ms"]["median"] < 60_000
         assert ours["instructions"] > 10 * floor["instructions"]
         assert ours["blocks_translated"] > floor["blocks_translated"]
