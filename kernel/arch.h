@@ -93,7 +93,8 @@ static inline void arch_set_result(struct arch_thread *thread, int64_t status, u
 
 struct cpu *arch_cpu(void); // the executing one (a GS load)
 
-// Prepares registers, of which those of the FPU have their area already, for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top.
+// Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top. Those of
+// the FPU have their area already.
 void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, vaddr_t stack_top, uint64_t argument0,
                       uint64_t argument1);
 status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
@@ -102,8 +103,8 @@ static inline vaddr_t arch_thread_pc(const struct arch_thread *thread); // where
 // Its frame pointer (in arch_types.h).
 static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 
-// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this loads
-// its FPU registers, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is already active.
+// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this loads its FPU
+// registers, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is active already.
 [[noreturn]] void arch_resume(struct thread *thread);
 
 // Called when a CPU switches away from a thread: saves its FPU registers.
@@ -156,8 +157,9 @@ void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct ac
 // Direct map of all RAM: the kernel's own view of a physical page (writable, never executable).
 static inline void *physical_to_kernel(paddr_t physical);      // in arch_types.h
 static inline paddr_t kernel_to_physical(const void *pointer); // direct-map pointers only (in arch_types.h)
-bool arch_is_ram(paddr_t base, uint64_t size);                 // does the range touch RAM, or addresses between?
-paddr_t arch_image_to_physical(const void *pointer);           // pointers into the kernel's image (archive_start…)
+// Does the range touch RAM? Holes below the last RAM of a GiB count as RAM.
+bool arch_is_ram(paddr_t base, uint64_t size);
+paddr_t arch_image_to_physical(const void *pointer); // pointers into the kernel's image (archive_start…)
 
 // --- Interrupts ---
 

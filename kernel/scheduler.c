@@ -172,7 +172,7 @@ static struct thread *take_starved(struct cpu *cpu, int level, nsec_t now) {
 
 static struct thread *take_next(struct cpu *cpu, nsec_t now) {
     int level = highest_ready_level(cpu);
-    struct thread *thread = steal_above(cpu, level);
+    struct thread *thread = steal_above(cpu, level | 1); // of a higher priority, or any if there is none here
     if (thread != nullptr || level == LEVEL_IDLE) {
         return thread;
     }

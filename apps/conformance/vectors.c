@@ -118,3 +118,63 @@ TEST("vector registers keep every bit while other threads and another component 
     }
     EXPECT_EQ(handle_close(nothing.handle), OK);
 }
+
+// --- Woken in vain ---
+
+enum : uint32_t { ROUND_DOWN = 0x3f80, ROUND_UP = 0x5f80 }; // MXCSR with all exceptions masked
+
+static poll_t shared_poll;
+static _Atomic uint32_t mode_after_wait;
+
+static uint32_t rounding(void) {
+    uint32_t mode;
+    __asm__ volatile("stmxcsr %0" : "=m"(mode));
+    return mode & 0xffc0;
+}
+
+static void round_as(uint32_t mode) {
+    __asm__ volatile("ldmxcsr %0" ::"m"(mode));
+}
+
+[[noreturn]] static void wait_rounding_down(uint64_t unused, struct thread_buffer *buffer) {
+    (void) unused;
+    (void) buffer;
+    round_as(ROUND_DOWN);
+    status_t status = poll_wait(shared_poll, DEADLINE_NEVER);
+    mode_after_wait = status == OK ? rounding() : 1;
+    thread_exit();
+}
+
+static void let_others_run(poll_t own) {
+    EXPECT_EQ(poll_wait(own, clock_ns() + 5 * NSEC_PER_MSEC), ERR_TIMED_OUT);
+}
+
+TEST("a thread that is woken in vain, because another one was faster, keeps its registers") {
+    struct pair pair;
+    poll_t own;
+    thread_t thread;
+    EXPECT_EQ(channel_pair(&pair), OK);
+    EXPECT_EQ(poll_create(&own), OK);
+    EXPECT_EQ(poll_create(&shared_poll), OK);
+    EXPECT_EQ(poll_add(shared_poll, pair.b.handle, 1), OK);
+    EXPECT_EQ(thread_create((uint64_t) wait_rounding_down, 4 * PAGE_SIZE, 0, &thread), OK);
+    let_others_run(own);
+    uint32_t before = rounding();
+    round_as(ROUND_UP);
+    for (unsigned i = 0; i < 20 && mode_after_wait == 0; i++) {
+        write_message(KIND_SEND, 0);
+        EXPECT_EQ(channel_send(pair.a), OK);
+        (void) poll_wait(shared_poll, clock_ns()); // mostly faster than the thread that it woke
+        let_others_run(own);
+    }
+    EXPECT_EQ(rounding(), ROUND_UP);
+    round_as(before);
+    write_message(KIND_SEND, 0);
+    EXPECT_EQ(channel_send(pair.a), OK);
+    let_others_run(own);
+    EXPECT_EQ(mode_after_wait, ROUND_DOWN);
+    EXPECT_EQ(handle_close(thread.handle), OK);
+    EXPECT_EQ(handle_close(own.handle), OK);
+    EXPECT_EQ(handle_close(shared_poll.handle), OK);
+    pair_close(&pair);
+}

@@ -224,20 +224,30 @@ static status_t stream_finish(struct connection *self) {
 }
 
 static status_t stream_drain(struct connection *self) {
+    flush();
     self->owes_drained = true;
     on_change();
     return OK;
 }
 
-static void on_closed(struct connection *self) {
-    self->channel = (channel_t) {};
-    self->is_blocked = self->is_paused = self->owes_drained = self->owes_finished = false;
-    if (self->remaining > 0) {
+static void forget_client(void) {
+    connection.channel = (channel_t) {};
+    connection.is_blocked = connection.is_paused = connection.owes_drained = connection.owes_finished = false;
+    if (connection.remaining > 0) {
         drop_folio();
     }
-    self->owes_abort = !self->has_ended;
-    self->filled = 0;
+    connection.owes_abort = !connection.has_ended;
+    connection.filled = 0;
+}
+
+static void on_closed(struct connection *) {
+    forget_client();
     on_change();
+}
+
+void connection_undo(void) {
+    (void) channel_detach(connection.channel); // it was attached by connection_begin
+    connection = (struct connection) {};
 }
 
 static void on_writable(struct connection *self) {
@@ -251,7 +261,8 @@ void connection_send_more(void) {
     }
     if (connection.remaining > 0 && send_folio() != OK) {
         log_warn("a folio can't be mapped");
-        (void) channel_detach(connection.channel); // which on_closed hears of
+        (void) channel_detach(connection.channel); // it is attached, or there would be nothing to send
+        forget_client();
     }
     if (connection.owes_abort) {
         connection.owes_abort = !send_empty(RECORD_ABORT);

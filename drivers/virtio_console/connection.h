@@ -7,6 +7,8 @@
 // It begins: makes the stream's channel. ERR_STATE: there was one already
 status_t connection_begin(struct port *port, channel_t *out_client);
 
+void connection_undo(void); // the client has not got it
+
 // The host's bytes: returns how many the client took. Fewer than all: its queue is full.
 size_t connection_deliver(bytes_t bytes);
 void connection_finish(void); // the host will send no more

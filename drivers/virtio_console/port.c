@@ -74,18 +74,19 @@ static void publish(struct port *port, struct virtqueue *queue, uint16_t index) 
 
 // --- Control messages ---
 
-// The device takes them while it is notified: there is always room, or it is broken.
+// The device takes them while it is notified: then none is under way, or it is broken.
 static status_t send_control(struct port *port, uint32_t id, uint16_t event, uint16_t value) {
     struct virtqueue_done done;
     while (virtqueue_take(&port->control_send, &done) == OK) {
+    }
+    if (port->control_send.in_flight > 0) {
+        return ERR_IO;
     }
     uint32_t slot = port->control_send.next_available % CONTROL_BUFFERS;
     size_t at = control_at(CONTROL_BUFFERS + slot);
     const struct control message = {id, event, value};
     TRY(mem_copy(port->memory.memory + at, CONTROL_SIZE, &message, sizeof(message)));
-    if (give(port, &port->control_send, at, sizeof(message), false, slot) != OK) {
-        return ERR_IO;
-    }
+    TRY(give(port, &port->control_send, at, sizeof(message), false, slot));
     publish(port, &port->control_send, QUEUE_CONTROL_SEND);
     return OK;
 }

@@ -26,6 +26,7 @@ static struct listener {
 static struct {
     bool has_come;
     bool is_handed_over;
+    bool has_ended; // will send no more
     uint32_t address;
     uint16_t port;
 } visitor;
@@ -43,16 +44,19 @@ static void hand_over(void) {
     }
     struct listener_accepted event = {.address = visitor.address, .port = visitor.port};
     status_t status = connection_begin(&port, &event.stream);
-    status = status == OK ? listener_accepted_send(listener.channel, &event) : status;
     if (status != OK) {
         fail("the connection can't be handed over", status);
     }
-    visitor.is_handed_over = true;
+    visitor.is_handed_over = listener_accepted_send(listener.channel, &event) == OK;
+    if (!visitor.is_handed_over) { // whoever listened has just gone, and comes back
+        (void) handle_close(event.stream.handle);
+        connection_undo();
+    }
 }
 
 static status_t on_record(const struct record *record, size_t *out_taken) {
-    if ((record->type == RECORD_OPEN) == visitor.has_come) {
-        return ERR_STATE; // a second one, or something before it
+    if ((record->type == RECORD_OPEN) == visitor.has_come || visitor.has_ended) {
+        return ERR_STATE; // a second one, or something before it, or behind the end
     }
     switch (record->type) {
     case RECORD_OPEN:
@@ -66,6 +70,7 @@ static status_t on_record(const struct record *record, size_t *out_taken) {
         record_data_taken(&reader, *out_taken);
         return OK;
     default:
+        visitor.has_ended = true;
         connection_finish();
         return OK;
     }
@@ -119,9 +124,9 @@ static void on_device(void *unused, uint32_t causes) {
 // --- The network that this is ---
 
 static void tell_ready(void) {
-    uint8_t *buffer = port_send_buffer(&port);
+    uint8_t *buffer = is_ready ? nullptr : port_send_buffer(&port);
     uint64_t now = clock_ns();
-    if (is_ready || buffer == nullptr) {
+    if (buffer == nullptr) {
         return;
     }
     record_write_header(buffer, RECORD_READY, sizeof(now));

@@ -334,6 +334,29 @@ TEST("a server that leaves before it has finished has the visitor reset, as soon
     EXPECT_EQ(incoming_taken, incoming_size);
 }
 
+TEST("a visitor who comes while the server is being restarted waits for it") {
+    channel_t listener, stream;
+    start();
+    EXPECT_EQ(open_uri("tcp-listen:0.0.0.0:80", &listener), OK);
+    fake_close(listener); // nobody was told yet
+    host_sends(RECORD_OPEN, visitor, sizeof(visitor));
+    host_sends(RECORD_DATA, "hello", 5);
+    host_event();
+    EXPECT_EQ(open_uri("tcp-listen:0.0.0.0:80", &listener), OK);
+    EXPECT(accept_stream(listener, &stream));
+    EXPECT_EQ(stream_gets(stream, bytes), 5);
+}
+
+TEST("drained also comes for what more was to follow") {
+    channel_t stream;
+    EXPECT(set_up(&stream));
+    stream_writes(stream, "part", 4, true);
+    stream_sends(stream, stream_drain_encode);
+    host_event();
+    EXPECT(is_next(stream, STREAM_DRAINED));
+    EXPECT_EQ(host_gets_data(bytes, sizeof(bytes)), 4);
+}
+
 TEST("only listening leads anywhere, and one listens at a time") {
     channel_t first, second;
     start();
@@ -365,6 +388,15 @@ TEST("a gateway that sends what only the machine may send ends it") {
     channel_t stream;
     EXPECT(set_up(&stream));
     host_sends(RECORD_READY, bytes, 8);
+    stream_writes(stream, "x", 1, false);
+    EXPECT(has_ended());
+}
+
+TEST("a gateway that sends bytes behind the end ends it") {
+    channel_t stream;
+    EXPECT(set_up(&stream));
+    host_sends(RECORD_END, nullptr, 0);
+    host_sends(RECORD_DATA, "more", 4);
     stream_writes(stream, "x", 1, false);
     EXPECT(has_ended());
 }

@@ -133,31 +133,30 @@ static unsigned link_retries;
 
 static void on_link_retry(void *) {
     stack_reconnect();
-    if (link_retries == LINK_RETRIES_MAX) {
-        log_error("no link any more: only a start of its own brings another channel to a driver");
-        component_exit(1);
-    }
-}
-
-static void retry_link(void) {
-    link_retries++;
-    timer_start(&link_retry, LINK_RETRY, on_link_retry, nullptr);
 }
 
 void stack_link_lost(void) {
-    link_retries = 0;
-    retry_link();
+    timer_start(&link_retry, LINK_RETRY, on_link_retry, nullptr);
+}
+
+static void retry_link(status_t status) {
+    log_warn("the link can't be opened: %s", status_name(status));
+    if (++link_retries >= LINK_RETRIES_MAX) {
+        log_error("no link any more: only a start of its own brings another channel to a driver");
+        component_exit(1);
+    }
+    stack_link_lost();
 }
 
 void stack_reconnect(void) {
     stack_enter();
     status_t status = link_open(&stack_netif);
     stack_leave();
-    if (status == OK) {
-        log_info("the link is there again");
-        timer_stop(&link_retry);
-    } else {
-        log_warn("the link can't be opened: %s", status_name(status));
-        retry_link();
+    if (status != OK) {
+        retry_link(status);
+        return;
     }
+    log_info("the link is there again");
+    link_retries = 0;
+    timer_stop(&link_retry);
 }

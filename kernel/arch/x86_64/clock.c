@@ -66,10 +66,11 @@ static struct reading read_counters(void) {
     return best;
 }
 
-static void begin_interval(uint32_t timer) {
-    measured.timer_before = timer;
-    measured.ticks_before = arch_ticks();
-    measured.ns_before = time_at(measured.ticks_before);
+// From a reading on; if the timer has run out already, the interval will count for nothing.
+static void begin_interval(struct reading reading) {
+    measured.timer_before = reading.left;
+    measured.ticks_before = reading.before;
+    measured.ns_before = time_at(reading.before);
 }
 
 static void set_rate(uint64_t rate, uint64_t ticks, nsec_t at_least) {
@@ -98,10 +99,7 @@ static void estimate(void) {
     struct reading first = read_counters(), last = read_counters();
     uint64_t ns = first.left > last.left ? first.left - last.left : 1;
     scale.rate = (ns << 32) / (last.after - first.before);
-    begin_interval(LONGEST);
-    measured.ticks_before = first.after;
-    measured.timer_before = first.left;
-    measured.ns_before = time_at(first.after);
+    begin_interval(first);
 }
 
 void clock_init(void) {
@@ -128,6 +126,6 @@ void arch_timer_set(nsec_t deadline) {
     }
     lapic_timer_start(ticks);
     if (is_measuring) {
-        begin_interval(ticks);
+        begin_interval(read_counters());
     }
 }

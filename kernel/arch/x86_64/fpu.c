@@ -64,15 +64,22 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
     heap_free(thread->fpu_area, area_size, account);
 }
 
+static bool is_loaded(const struct arch_cpu *cpu, const struct arch_thread *thread) {
+    return cpu->fpu_owner == thread && thread->fpu_cpu == cpu;
+}
+
 void fpu_resume(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
+    if (!is_loaded(cpu, thread)) {
         load(thread->fpu_area);
         cpu->fpu_owner = thread;
         thread->fpu_cpu = cpu;
     }
 }
 
+// One that was woken and waits again has never left the kernel: the registers are still another's.
 void arch_thread_leave(struct thread *thread) {
-    save(thread->arch.fpu_area);
+    if (is_loaded(&arch_cpu()->arch, &thread->arch)) {
+        save(thread->arch.fpu_area);
+    }
 }

@@ -30,8 +30,7 @@ void arch_console_write(const char *text, size_t length) {
     while (is_present && length > 0) {
         for (unsigned i = 0; (read_port8(LINE_STATUS) & TRANSMITTER_EMPTY) == 0; i++) {
             if (i == TRIES_MAX) {
-                is_present = false; // nobody takes it: the machine must not stand still for that
-                return;
+                return; // nobody takes it: the machine must not stand still for that
             }
             arch_spin_pause();
         }
