@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from combinations import COMBINATIONS, arguments_of
-from vm import ROOT, Machine, two_at_a_time
+from vm import ROOT, Machine, side_by_side
 
 # Act: the console's report of it.
 ACTS = {
@@ -80,12 +80,12 @@ def check_that_it_is_contained(act, *arguments):
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("act", ACTS)
 def test_misbehaviour_is_contained(act, machine):
-    two_at_a_time(check_that_it_is_contained, [(act, *arguments_of(machine), "--isolate", f"chaos={mode}") for mode in ("user", "kernel")])
+    side_by_side(check_that_it_is_contained, [(act, *arguments_of(machine), "--isolate", f"chaos={mode}") for mode in ("user", "kernel")])
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_core_of_misbehaviour_is_contained(combination):
-    two_at_a_time(check_that_it_is_contained, [(act, *arguments_of(combination)) for act in CORE])
+    side_by_side(check_that_it_is_contained, [(act, *arguments_of(combination)) for act in CORE])
 
 
 @pytest.mark.parametrize("mode", ["user", "kernel"])

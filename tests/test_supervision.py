@@ -4,7 +4,7 @@ import time
 
 import pytest
 from combinations import COMBINATIONS, arguments_of
-from vm import ROOT, Machine, two_at_a_time
+from vm import ROOT, Machine, side_by_side
 
 SERVERS = ("virtio_net", "tcpip", "http_server")
 BACK_WITHIN = 15  # seconds
@@ -42,7 +42,7 @@ def check_that_page_comes_back(victim, combination):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_page_comes_back(combination):
-    two_at_a_time(check_that_page_comes_back, [(victim, combination) for victim in SERVERS])
+    side_by_side(check_that_page_comes_back, [(victim, combination) for victim in SERVERS])
 
 
 def test_killing_again_and_again_leaks_nothing():

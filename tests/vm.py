@@ -22,8 +22,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def two_at_a_time(run, variants):
-    """Runs something with each variant, most of which is waiting for a machine; the first failure is told with its variant."""
+def side_by_side(run, variants):
+    """Runs something with each variant, three at a time: most of it is waiting. The first failure is told with its variant."""
 
     def told(variant):
         try:
@@ -32,7 +32,7 @@ def two_at_a_time(run, variants):
             failure.add_note(f"with {variant}")
             raise
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         for _ in pool.map(told, variants):
             pass
 
