@@ -1,4 +1,4 @@
-// The big kernel lock: a fair ticket lock, taken at every kernel entry and released on the way out.
+// The big kernel lock: taken at every kernel entry and released on the way out.
 #pragma once
 
 void kernel_lock(void);
