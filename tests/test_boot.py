@@ -126,11 +126,13 @@ def test_eight_cpus():
         assert machine.get("/")
 
 
-def test_debug_lines_appear_when_asked_for():
-    for level, appears in ((2, False), (3, True)):
-        with Machine("--set", f"hello.log_level={level}", system="hello") as machine:
-            machine.wait_for(r"init: hello: ended")
-            assert ("hello: debug: known here as hello" in machine.console.text()) == appears
+@pytest.mark.parametrize("level, has_info, has_debug", [(1, False, False), (2, True, False), (3, True, True)])
+def test_lines_of_a_level_appear_when_asked_for(level, has_info, has_debug):
+    with Machine("--set", f"hello.log_level={level}", system="hello") as machine:
+        machine.wait_for(r"init: hello: ended")
+        console = machine.console.text()
+        assert bool(re.search(r"\] hello: (?!debug)", console)) == has_info
+        assert ("hello: debug: known here as hello" in console) == has_debug
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
