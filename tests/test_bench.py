@@ -21,7 +21,7 @@ from run import load_system  # noqa: E402
 from snapshot import Monitor  # noqa: E402
 from subjects import options_of  # noqa: E402
 
-OVERCOUNT = 0.002  # of all instructions: blocks that a fault leaves early
+OVERCOUNT = 0.005  # of blocks that a fault leaves early
 
 
 def sx(*arguments):
