@@ -39,6 +39,7 @@ TEST = [
     Need("curl", "asks the virtual machine for pages", "curl"),
     Need("wrk", "loads the web server", "wrk"),
     Need("slowhttptest", "attacks the gateway slowly", "slowhttptest"),
+    Need("iproute2", "makes networks for machines under test, as root", "ip"),
     Need("chromium", "renders the page", "chromium"),
 ]
 BENCH = [
