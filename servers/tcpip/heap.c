@@ -2,8 +2,6 @@
 //
 // Objects are cut off their range when first needed and go through a free list after that: memory that was never used
 // is never touched. All callers are in this component and are trusted.
-#include <lwip/tcp.h>
-
 #include "heap.h"
 
 #include <starina/component.h>
@@ -23,17 +21,14 @@ struct size_class {
 
 enum : size_t {
     ALIGNMENT = 16,
-    CONNECTION_SIZE = (sizeof(struct tcp_pcb) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
-    CONNECTIONS = 2, // their class
-    CLASS_COUNT = 6,
+    CLASS_COUNT = 5,
     RESERVE = 8, // this part of each class is not for data
 };
 
 static struct {
-    alignas(ALIGNMENT) uint8_t segments[8192][32];                // descriptors of segments and of borrowed data
-    alignas(ALIGNMENT) uint8_t headers[4608][128];                // headers, packets without data, small objects
-    alignas(ALIGNMENT) uint8_t connections[640][CONNECTION_SIZE]; // nothing else: lwIP lets old ones fill it up
-    alignas(ALIGNMENT) uint8_t smalls[768][512];
+    alignas(ALIGNMENT) uint8_t segments[8192][32];  // descriptors of segments and of borrowed data
+    alignas(ALIGNMENT) uint8_t headers[4608][128];  // headers, packets without data, small objects
+    alignas(ALIGNMENT) uint8_t smalls[1408][512];   // connections, and packets of about their size
     alignas(ALIGNMENT) uint8_t messages[768][1120]; // a full `write` of a stream with its headers
     alignas(ALIGNMENT) uint8_t packets[256][1600];  // a full Ethernet frame
 } memory;
@@ -41,17 +36,12 @@ static struct {
 #define CLASS(objects) {.size = sizeof(objects[0]), .count = sizeof(objects) / sizeof(objects[0]), .memory = objects[0]}
 
 static struct size_class classes[CLASS_COUNT] = {
-    CLASS(memory.segments), CLASS(memory.headers),  CLASS(memory.connections),
-    CLASS(memory.smalls),   CLASS(memory.messages), CLASS(memory.packets),
+    CLASS(memory.segments), CLASS(memory.headers), CLASS(memory.smalls), CLASS(memory.messages), CLASS(memory.packets),
 };
-
-static bool is_connection(size_t size) {
-    return LWIP_MEM_ALIGN_SIZE(size) == LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_pcb));
-}
 
 static struct size_class *class_for(size_t size) {
     for (size_t i = 0; i < CLASS_COUNT; i++) {
-        if (size <= classes[i].size && (i != CONNECTIONS || is_connection(size))) {
+        if (size <= classes[i].size) {
             return &classes[i];
         }
     }

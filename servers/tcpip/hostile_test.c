@@ -48,6 +48,29 @@ TEST("ten thousand connections one after the other leave nothing behind") {
     EXPECT_EQ(peer_buffers_away(), 0);
 }
 
+TEST("a write of any size goes out at once, however many closed connections are remembered") {
+    EXPECT(peer_start(static_config));
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;
+    for (uint16_t i = 0; i < 3000; i++) {
+        struct remote remote;
+        struct segment segment;
+        size_t size = i % STREAM_WRITE_DATA_MAX + 1u;
+        EXPECT(remote_connect(&remote, 1024 + i, 80));
+        EXPECT(accept_stream(listener, &stream));
+        write_bytes(stream, bytes, size);
+        EXPECT(remote_receive(&remote, &segment) && segment.size == size);
+        remote.expected += (uint32_t) size;
+        finish(stream);
+        fake_close(stream);
+        fake_run();
+        EXPECT(remote_receive(&remote, &segment) && (segment.flags & FIN) != 0);
+        remote.expected++;
+        remote_send(&remote, ACK | FIN, nullptr, 0);
+        while (remote_receive(&remote, &segment)) {
+        }
+    }
+}
+
 TEST("an idle stack sets few timers, with a connection as without") {
     struct remote remote;
     channel_t stream;

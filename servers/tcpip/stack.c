@@ -3,8 +3,10 @@
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
 #include <lwip/init.h>
+#include <lwip/priv/tcp_priv.h>
 
 #include "clocks.h"
+#include "heap.h"
 #include "link.h"
 #include "resolve.h"
 #include "stack.h"
@@ -18,7 +20,27 @@ void stack_enter(void) {
     clocks_begin();
 }
 
+// Connections that both sides have closed are remembered for a while (RFC 9293, TIME-WAIT), but not at the price of those
+// that are open, whose data comes from the same objects: then the older half is forgotten.
+static void forget_closed(void) {
+    enum : uint32_t { ROOM_FOR_DATA = 512 };
+    if (heap_room(sizeof(struct tcp_pcb)) >= ROOM_FOR_DATA) {
+        return;
+    }
+    size_t count = 0, index = 0;
+    for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != nullptr; pcb = pcb->next) {
+        count++;
+    }
+    for (struct tcp_pcb *pcb = tcp_tw_pcbs, *next; pcb != nullptr; pcb = next) { // the newest come first
+        next = pcb->next;
+        if (index++ >= count / 2) {
+            tcp_abandon(pcb, 0);
+        }
+    }
+}
+
 void stack_leave(void) {
+    forget_closed();
     clocks_end();
     link_flush();
 }
