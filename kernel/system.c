@@ -1,5 +1,6 @@
 // System calls about the machine as a whole.
 #include "system.h"
+
 #include "interrupt.h"
 #include "log.h"
 #include "page.h"

@@ -8,11 +8,10 @@ import os
 import re
 import socket
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from test_http import PATTERN, PERIOD
-from vm import ROOT, Machine
+from vm import Machine
 
 SECONDS = int(os.environ.get("WRK_SECONDS", "3"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "10000"))
@@ -25,7 +24,7 @@ def pure_machine(request):
 
 
 def check_with_wrk(machine, seconds, connections, at_least):
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", machine.url("/")]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", machine.url("/")]
     report = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
     print(report)
     assert int(re.search(r"(\d+) requests in", report)[1]) >= at_least
@@ -38,17 +37,7 @@ def test_wrk_sees_no_error(pure_machine):
 
 
 def test_wrk_sees_no_error_in_any_combination(machine):
-    check_with_wrk(machine, 1, connections=8, at_least=1)
-
-
-@pytest.mark.parametrize("mode", ["user", "kernel"])
-def test_cpus_that_really_run_at_the_same_time(mode):
-    """Everywhere else they take turns, because this is slow on a busy host (docs/sx.md: --tcg-threads)."""
-    with Machine("--isolate", f"*={mode}", "--cpus", "4", "--tcg-threads", "multi") as machine:
-        page = (ROOT / "site/index.html").read_bytes()
-        with ThreadPoolExecutor(4) as pool:
-            assert all(body == page for body in pool.map(lambda _: machine.get(timeout=60), range(40)))
-        assert all(item["restarts"] == 0 for item in machine.status()["components"])
+    check_with_wrk(machine, 1, connections=8, at_least=20)
 
 
 @pytest.mark.parametrize("size", [1 << 20, 64 << 20])

@@ -30,7 +30,7 @@ def kill(victim, combination, after_ms=2000):
 
 def check_that_page_comes_back(victim, combination):
     with kill(victim, combination) as running:
-        wait_until_served(running)
+        assert is_served(running)
         connection = running.connect()
         running.wait_for(rf"init: {victim}: restart 1 in")
         wait_until_served(running)

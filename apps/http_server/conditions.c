@@ -9,7 +9,8 @@ struct validators validators_of(uint64_t etag, uint64_t mtime) {
     struct text text = {.start = validators.etag, .size = sizeof(validators.etag)};
     text_add_bytes(&text, BYTES("\""));
     text_add_digits(&text, etag, 16, 16);
-    text_add_bytes(&text, (bytes_t) {(const uint8_t *) "\"", 2}); // and its end
+    text_add_string(&text, "\"");
+    text_terminate(&text);
     return validators;
 }
 

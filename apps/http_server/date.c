@@ -52,7 +52,8 @@ void date_format(char out[DATE_SIZE], uint64_t seconds) {
     text_add_digits(&text, in_day / 60 % 60, 10, 2);
     text_add_bytes(&text, BYTES(":"));
     text_add_digits(&text, in_day % 60, 10, 2);
-    text_add_bytes(&text, (bytes_t) {(const uint8_t *) " GMT", 5}); // and its end
+    text_add_string(&text, " GMT");
+    text_terminate(&text);
 }
 
 // --- Parsing ---

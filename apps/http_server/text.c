@@ -44,3 +44,11 @@ void text_add_u64(struct text *text, uint64_t value) {
     }
     text_add_digits(text, value, 10, count);
 }
+
+void text_terminate(struct text *text) {
+    if (text->is_cut || text->length == text->size) {
+        text->is_cut = true;
+        return;
+    }
+    text->start[text->length] = '\0';
+}

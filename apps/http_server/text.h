@@ -17,6 +17,8 @@ void text_add_string(struct text *text, const char *string);
 void text_add_u64(struct text *text, uint64_t value);
 void text_add_digits(struct text *text, uint64_t value, unsigned base, unsigned count); // so many, with leading zeroes
 
+void text_terminate(struct text *text); // with a NUL, which does not count
+
 static inline bytes_t text_bytes(const struct text *text) {
     return (bytes_t) {(const uint8_t *) text->start, text->length};
 }

@@ -175,8 +175,11 @@ def test_address_is_that_of_the_network(web, small_tree):
     assert said(small_tree.system("[components.hello]"), lines=[BOOTED]) == []
 
 
-def test_component_that_does_not_fit_is_named_once_and_no_address_promised(web):
-    line = "[    0.07] init: error: hello: can't be started: ERR_NO_MEMORY"
+@pytest.mark.parametrize(
+    "complaint", ["init: error: hello: can't be started", "hello: error: can't start", "hello: error: start failed"]
+)
+def test_component_that_does_not_fit_is_named_once_and_no_address_promised(web, complaint):
+    line = f"[    0.07] {complaint}: ERR_NO_MEMORY"
     (told,) = said(web, "--memory", "8", lines=[line, line, BOOTED])
     assert told == "sx: hello does not fit into the machine's 8 MiB, or its own limit of 1 MiB; try --memory 16"
 

@@ -3,7 +3,8 @@
 import re
 
 ADDRESS = re.compile(r"\] tcpip: address ([0-9.]+)/")
-UNFIT = re.compile(r"\] init: error: (\w+): can't be started: ERR_NO_MEMORY")
+# Which one it is depends on who asks last: init finds no room for its program, or it finds none for its own objects.
+UNFIT = re.compile(r"\] (?:init: error: )?(\w+): (?:error: )?(?:can't be started|can't start|start failed): ERR_NO_MEMORY")
 STATIC = "--set tcpip.dhcp=0 --set tcpip.address=10.0.0.2/24"
 # What QEMU says, and what to do then.
 REMEDIES = (

@@ -122,8 +122,7 @@ def image(options, system):
 
 def command(options, system, ram_file=None):
     arguments = base(MACHINES[options.machine], image(options, system), memory(options, ram_file))
-    threads = f",thread={options.tcg_threads}" if getattr(options, "tcg_threads", None) else ""
-    arguments += ["-accel", "tcg" + threads, "-cpu", options.cpu, "-smp", str(options.cpus), *devices(options, system)]
+    arguments += ["-accel", "tcg", "-cpu", options.cpu, "-smp", str(options.cpus), *devices(options, system)]
     arguments += ["-icount", "shift=0,sleep=off"] if options.icount else []
     arguments += ["-gdb", f"tcp:127.0.0.1:{GDB_PORT}", "-S"] if options.gdb else []
     return arguments + append(kernel_words(options, system))

@@ -46,7 +46,6 @@ def add_arguments(parser):
     add("--machine", choices=sorted(qemu.MACHINES), default="microvm", help="kind of machine (default: microvm)")
     add("--cpus", type=bounded(1, 8), default=1, metavar="N", help="1 to 8 (default: 1)")
     add("--cpu", default="max", metavar="MODEL", help="QEMU's CPU model (default: max)")
-    add("--tcg-threads", choices=("single", "multi"), help="the CPUs take turns, or run at the same time (default: QEMU's choice)")
     add("--memory", type=bounded(8, 65536), default=64, metavar="MIB", help="RAM in MiB (default: 64)")
     add("--isolate", action="append", default=[], metavar="PATTERN=MODE", help="isolation of components: user or kernel")
     add("--set", action="append", default=[], metavar="NAME.KEY=VALUE", help="configuration of a component")

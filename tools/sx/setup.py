@@ -29,6 +29,10 @@ RUN = [
     Need("qemu-system-x86", "runs the virtual machine", "qemu-system-x86_64"),
     Need("qemu-system-data", "its fast firmware", "/usr/share/qemu/qboot.rom"),
 ]
+LOAD = [
+    Need("wrk", "loads web servers", "wrk"),
+    Need("iproute2", "makes tap networks and namespaces, as root", "ip"),
+]
 UNIT = [
     Need("libclang-rt-19-dev", "sanitizers of the unit tests", "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a"),
 ]
@@ -37,14 +41,8 @@ TEST = [
     Need("clang-format-19", "checks the C code's format", "clang-format-19"),
     Need("clang-tidy-19", "finds mistakes in the C code", "clang-tidy-19"),
     Need("curl", "asks the virtual machine for pages", "curl"),
-    Need("wrk", "loads the web server", "wrk"),
     Need("slowhttptest", "attacks the gateway slowly", "slowhttptest"),
-    Need("iproute2", "makes networks for machines under test, as root", "ip"),
     Need("chromium", "renders the page", "chromium"),
-]
-BENCH = [
-    Need("wrk", "loads the web servers", "wrk"),
-    Need("iproute2", "makes tap networks for them, as root", "ip"),
 ]
 PEERS = [
     Need("gcc", "compiles the Linux peers", "gcc"),
@@ -59,9 +57,9 @@ GROUPS = {
     "build": BUILD,
     "run": BUILD + RUN,
     "unit": BUILD + UNIT,
-    "test": BUILD + RUN + UNIT + TEST,
-    "bench": BUILD + RUN + BENCH,
-    "peers": BUILD + RUN + BENCH + PEERS,
+    "test": BUILD + RUN + UNIT + LOAD + TEST,
+    "bench": BUILD + RUN + LOAD,
+    "peers": BUILD + RUN + LOAD + PEERS,
 }
 
 
