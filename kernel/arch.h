@@ -1,9 +1,10 @@
 // What the portable kernel asks of a CPU architecture, and what it offers to it in turn.
 //
-// Rules: the kernel runs with interrupts off, on one stack per CPU, under the big kernel lock. Every entry (system
-// call, interrupt, fault) saves the interrupted registers in the current thread's `struct arch_thread`, takes the lock
-// and calls one of the kernel_on_* functions, none of which returns: each ends in arch_resume() or arch_idle(), which
-// release the lock. Components in kernel isolation run in the same privileged mode as the kernel, on stacks of their
+// Rules: the kernel runs with interrupts off, on one stack per CPU, under the big kernel lock. A system call takes the
+// lock, calls its function and returns to the thread, unless cpu->must_schedule says otherwise. Interrupts and faults save
+// the interrupted registers in the current thread's `struct arch_thread`, take the lock and call one of the kernel_on_*
+// functions, none of which returns: each ends in arch_resume() or arch_idle(), which release the lock, as does a system
+// call that can't return. Components in kernel isolation run in the same privileged mode as the kernel, on stacks of their
 // own, with interrupts on and without the lock.
 #pragma once
 
@@ -53,7 +54,6 @@ extern const uint8_t archive_start[], archive_end[];
 // Boot CPU: paging on, boot_info filled in, console works; lock not yet used.
 [[noreturn]] void kernel_main(void);
 [[noreturn]] void kernel_cpu_main(void);       // each further CPU, once its arch_cpu is set up
-[[noreturn]] void kernel_on_system_call(void); // number and arguments are in the current thread's arch_thread
 // A vector from arch_vector_allocate; already acknowledged to the LAPIC.
 [[noreturn]] void kernel_on_interrupt(unsigned vector);
 [[noreturn]] void kernel_on_timer(void);      // this CPU's arch_timer_set deadline passed
@@ -82,16 +82,13 @@ void arch_backtrace_self(void (*emit)(vaddr_t pc));
 extern const uint8_t arch_user_stubs[];   // one page to be mapped executable in every user space
 extern const uint8_t arch_kernel_stubs[]; // called by components in kernel isolation
 
-// Of the call it is in (in arch_types.h).
-static inline uint64_t arch_system_call_number(const struct arch_thread *thread);
-// Of that call, 0 to 5 (in arch_types.h).
-static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index);
-// Ends that call (in arch_types.h).
+// The result of the call it is in, which then ends (in arch_types.h).
 static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value);
 
 // --- CPUs and threads ---
 
-struct cpu *arch_cpu(void); // the executing one (a GS load)
+struct cpu *arch_cpu(void);                           // the executing one (a GS load)
+static inline struct thread *arch_cpu_current(void); // its thread (in arch_types.h)
 
 // Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top. Those of
 // the FPU have their area already.
@@ -103,12 +100,13 @@ static inline vaddr_t arch_thread_pc(const struct arch_thread *thread); // where
 // Its frame pointer (in arch_types.h).
 static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 
-// Continues the thread where it left off. The caller has set arch_cpu()->current and released nothing; this loads its FPU
-// registers, releases the kernel lock (kernel_unlock) and leaves the kernel. The thread's address space is active already.
-[[noreturn]] void arch_resume(struct thread *thread);
+// A CPU takes a thread on, or leaves it: loads or saves its FPU registers.
+void arch_thread_enter(struct arch_thread *thread);
+void arch_thread_leave(struct arch_thread *thread);
 
-// Called when a CPU switches away from a thread: saves its FPU registers.
-void arch_thread_leave(struct thread *thread);
+// Continues the thread where it left off. The caller has set arch_cpu()->current; this releases the kernel lock
+// (kernel_unlock) and leaves the kernel. The thread's address space is active already.
+[[noreturn]] void arch_resume(struct arch_thread *thread);
 
 // Waits for an interrupt without holding the lock, on the CPU's own stack. The interrupt's handler ends this wait by
 // never returning to it.
@@ -173,6 +171,7 @@ void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_d
 // --- Time ---
 
 nsec_t arch_clock_now(void); // monotonic, ns since the first instruction, same on all CPUs
+nsec_t arch_ticks_to_ns(uint64_t ticks); // a length of time
 // This CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once.
 void arch_timer_set(nsec_t deadline);
 uint64_t arch_random_seed(void); // RDSEED/RDRAND where CPUID has it, mixed with the time-stamp counter

@@ -21,6 +21,13 @@ struct queued_message {
     struct grant handles[MESSAGE_HANDLES_MAX];
 };
 
+// What a message's header in a thread's buffer and one in a queue both begin with.
+struct [[gnu::may_alias]] header_words {
+    uint64_t kind_and_transaction, status_and_counts;
+};
+static_assert(offsetof(struct queued_message, handles) == sizeof(struct header_words));
+static_assert(offsetof(struct message_header, handles) == sizeof(struct header_words));
+
 // A checked message on its way: what the queue's entry will be, and whose data it has.
 struct outgoing {
     struct queued_message header;
@@ -143,7 +150,8 @@ void channel_end_call(struct channel *channel, status_t status) {
     }
     channel->caller = nullptr;
     caller->call_channel = nullptr;
-    thread_finish_wait(caller, status);
+    thread_end_wait(caller, status);
+    scheduler_make_ready(caller);
 }
 
 static void peer_closed(struct channel *channel) {
@@ -204,22 +212,23 @@ static status_t decode_handle(struct thread *thread, struct channel *channel, ha
 
 // Reads every field of the thread's buffer once: other threads of the component may write to it meanwhile.
 static status_t decode(struct thread *thread, struct channel *channel, struct outgoing *out) {
-    const volatile struct message_header *header = &thread->buffer->out.header;
-    uint16_t handle_count = header->handle_count;
-    out->header.length = header->length;
+    const struct message *message = &thread->buffer->out;
+    const volatile struct header_words *words = (const volatile struct header_words *) &message->header;
+    struct header_words *copy = (struct header_words *) &out->header;
+    copy->kind_and_transaction = words->kind_and_transaction;
+    copy->status_and_counts = words->status_and_counts;
+    uint16_t handle_count = out->header.handle_count;
     if (out->header.length > MESSAGE_DATA_MAX || handle_count > MESSAGE_HANDLES_MAX) {
         return ERR_INVALID_ARGUMENT;
     }
     if (channel->peer == nullptr) {
         return ERR_CLOSED;
     }
-    out->header.kind = header->kind;
-    out->header.transaction = header->transaction;
-    out->header.status = header->status;
+    out->data = message->data;
     out->header.handle_count = 0;
-    out->data = thread->buffer->out.data;
+    const volatile handle_t *handles = message->header.handles;
     for (uint16_t i = 0; i < handle_count; i++) {
-        TRY(decode_handle(thread, channel, header->handles[i], out));
+        TRY(decode_handle(thread, channel, handles[i], out));
     }
     return OK;
 }
@@ -240,11 +249,7 @@ static void count_sent(struct process *process, const struct queued_message *hea
 // and arrive as HANDLE_INVALID. Returns whether all arrived.
 static bool give_header(struct thread *receiver, const struct queued_message *from, struct message_header *to) {
     bool all_arrived = true;
-    to->kind = from->kind;
-    to->transaction = from->transaction;
-    to->status = from->status;
-    to->length = from->length;
-    to->handle_count = from->handle_count;
+    *(struct header_words *) to = *(const struct header_words *) from;
     for (uint16_t i = 0; i < from->handle_count; i++) {
         if (handle_add(&receiver->process->handles, from->handles[i], &to->handles[i]) != OK) {
             object_release(from->handles[i].object);
@@ -257,19 +262,37 @@ static bool give_header(struct thread *receiver, const struct queued_message *fr
     return all_arrived;
 }
 
-// A reply that somebody waits for in channel_call goes straight to that thread.
-static bool deliver_to_caller(struct channel *peer, const struct outgoing *out) {
+// Messages go straight to a thread that waits for them. It is returned, and still to be made ready.
+
+// The one that waits in channel_call for this reply. nullptr: it has timed out
+static struct thread *give_to_caller(struct channel *peer, const struct outgoing *out) {
     struct thread *caller = peer->caller;
     if (caller == nullptr || out->header.transaction != peer->call_transaction) {
-        return false;
+        return nullptr;
     }
+    peer->caller = nullptr;
+    caller->call_channel = nullptr;
     struct message *reply = &caller->buffer->reply;
-    object_retain(&peer->object); // a handle that does not arrive may hold the last reference to it
-    bool all_arrived = give_header(caller, &out->header, &reply->header);
     memcpy(reply->data, out->data, out->header.length);
-    channel_end_call(peer, all_arrived ? OK : ERR_NO_HANDLES);
-    object_release(&peer->object);
-    return true;
+    bool all_arrived = give_header(caller, &out->header, &reply->header);
+    thread_end_wait(caller, all_arrived ? OK : ERR_NO_HANDLES);
+    return caller;
+}
+
+// One that waits on the poll that watches the channel. nullptr: none does
+static struct thread *give_to_waiter(struct channel *peer, const struct outgoing *out) {
+    struct thread *waiter = watch_waiter(&peer->watch);
+    if (waiter == nullptr || peer->watch.is_paused || !queue_is_empty(peer)) {
+        return nullptr;
+    }
+    struct thread_buffer *buffer = waiter->buffer;
+    buffer->event.key = peer->watch.key;
+    buffer->event.kind = EVENT_MESSAGE;
+    thread_end_wait(waiter, OK); // first: a handle that does not arrive may make more news for it
+    memcpy(buffer->in.data, out->data, out->header.length);
+    give_header(waiter, &out->header, &buffer->in.header);
+    trace(TRACE_RECEIVE, out->header.kind, out->header.transaction);
+    return waiter;
 }
 
 static void enqueue(struct channel *peer, const struct outgoing *out) {
@@ -284,18 +307,20 @@ static bool is_kernel_reply(const struct queued_message *header) {
     return (header->kind & MESSAGE_CLASS_MASK) == MESSAGE_REPLY && (header->transaction & TRANSACTION_KERNEL) != 0;
 }
 
-// Sends a decoded message. Changes nothing on failure.
-static status_t send(struct process *sender, struct channel *channel, struct outgoing *out) {
+static void reply(struct process *sender, struct channel *peer, struct outgoing *out, struct thread **out_woken) {
+    take_handles(sender, out);
+    count_sent(sender, &out->header);
+    *out_woken = give_to_caller(peer, out);
+    for (uint16_t i = 0; *out_woken == nullptr && i < out->header.handle_count; i++) {
+        object_release(out->header.handles[i].object); // nobody waits for this reply any more
+    }
+}
+
+// Sends a decoded message. Changes nothing on failure. `out_woken`: a thread that is to be made ready, or nullptr
+static status_t send(struct process *sender, struct channel *channel, struct outgoing *out, struct thread **out_woken) {
     struct channel *peer = channel->peer;
     if (is_kernel_reply(&out->header)) {
-        take_handles(sender, out);
-        count_sent(sender, &out->header);
-        if (!deliver_to_caller(peer, out)) {
-            // The caller has timed out: nobody waits for this reply any more.
-            for (uint16_t i = 0; i < out->header.handle_count; i++) {
-                object_release(out->header.handles[i].object);
-            }
-        }
+        reply(sender, peer, out, out_woken);
         return OK;
     }
     uint32_t size = queued_size(&out->header);
@@ -305,7 +330,10 @@ static status_t send(struct process *sender, struct channel *channel, struct out
     }
     take_handles(sender, out);
     count_sent(sender, &out->header);
-    enqueue(peer, out);
+    *out_woken = give_to_waiter(peer, out);
+    if (*out_woken == nullptr) {
+        enqueue(peer, out);
+    }
     return OK;
 }
 
@@ -316,17 +344,26 @@ static status_t find_channel(struct thread *thread, handle_t handle, struct chan
     return OK;
 }
 
-status_t sys_channel_send(struct thread *thread, handle_t handle) {
-    struct channel *channel;
-    TRY(find_channel(thread, handle, &channel));
+// Only the kernel's own calls use the upper range of transactions; a sender can't claim it but in a reply.
+static status_t decode_and_send(struct thread *thread, struct channel *channel, struct thread **out_woken) {
     struct outgoing out;
     TRY(decode(thread, channel, &out));
-    // Only the kernel's own calls use this range; a sender can't claim it but in a reply.
     if ((out.header.transaction & TRANSACTION_KERNEL) != 0 && !is_kernel_reply(&out.header)) {
         return ERR_INVALID_ARGUMENT;
     }
     trace(TRACE_SEND, out.header.kind, out.header.transaction);
-    return send(thread->process, channel, &out);
+    return send(thread->process, channel, &out, out_woken);
+}
+
+status_t sys_channel_send(struct thread *thread, handle_t handle) {
+    struct channel *channel;
+    TRY(find_channel(thread, handle, &channel));
+    struct thread *woken;
+    TRY(decode_and_send(thread, channel, &woken));
+    if (woken != nullptr) {
+        scheduler_make_ready(woken);
+    }
+    return OK;
 }
 
 status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadline) {
@@ -339,14 +376,37 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
     TRY(decode(thread, channel, &out));
     out.header.kind &= ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
     out.header.transaction = TRANSACTION_KERNEL | channel->next_transaction;
-    TRY(send(thread->process, channel, &out));
+    struct thread *woken;
+    TRY(send(thread->process, channel, &out, &woken));
     channel->next_transaction = (channel->next_transaction + 1) & ~TRANSACTION_KERNEL;
     channel->caller = thread;
     channel->call_transaction = out.header.transaction;
     thread->call_channel = channel;
     trace(TRACE_CALL, out.header.kind, out.header.transaction);
     thread_block(thread, nullptr, deadline);
+    if (woken != nullptr) {
+        scheduler_hand_over(woken);
+    }
     return STATUS_BLOCKED;
+}
+
+status_t sys_channel_reply_wait(struct thread *thread, handle_t handle, handle_t poll_handle, uint64_t deadline) {
+    struct channel *channel;
+    struct poll *poll;
+    TRY(find_channel(thread, handle, &channel));
+    TRY(poll_find(thread, poll_handle, &poll));
+    struct thread *woken;
+    TRY(decode_and_send(thread, channel, &woken));
+    status_t status = poll_take(poll, thread, deadline);
+    if (woken == nullptr) {
+        return status;
+    }
+    if (status == STATUS_BLOCKED) {
+        scheduler_hand_over(woken);
+    } else {
+        scheduler_make_ready(woken);
+    }
+    return status;
 }
 
 // --- Receiving, through a poll ---

@@ -57,14 +57,16 @@ void thread_block(struct thread *thread, struct list *waiters, nsec_t) {
     }
 }
 
-void thread_wake(struct thread *thread) {
+void thread_end_wait(struct thread *thread, status_t status) {
     list_remove(&thread->wait_node);
     thread->state = THREAD_READY;
+    arch_set_result(&thread->arch, status, 0);
 }
 
-void thread_finish_wait(struct thread *thread, status_t status) {
-    arch_set_result(&thread->arch, status, 0);
-    thread_wake(thread);
+void scheduler_make_ready(struct thread *) {
+}
+
+void scheduler_hand_over(struct thread *) {
 }
 
 static bool has_none(void) {

@@ -8,11 +8,11 @@
 
 #include <stdatomic.h>
 
-static _Atomic bool is_taken;
+_Atomic uint32_t kernel_lock_word; // 1: taken. System calls take it by themselves (entry.S)
 
 void kernel_lock(void) {
-    while (atomic_exchange_explicit(&is_taken, true, memory_order_acquire)) {
-        while (atomic_load_explicit(&is_taken, memory_order_relaxed)) {
+    while (atomic_exchange_explicit(&kernel_lock_word, 1, memory_order_acquire) != 0) {
+        while (atomic_load_explicit(&kernel_lock_word, memory_order_relaxed) != 0) {
             arch_spin_poll();
             arch_spin_pause();
         }
@@ -20,5 +20,5 @@ void kernel_lock(void) {
 }
 
 void kernel_unlock(void) {
-    atomic_store_explicit(&is_taken, false, memory_order_release);
+    atomic_store_explicit(&kernel_lock_word, 0, memory_order_release);
 }

@@ -22,15 +22,12 @@ void watch_end(struct watch *watch) {
     watch->poll = nullptr;
 }
 
-void watch_signal(struct watch *watch) {
-    struct poll *poll = watch->poll;
-    if (poll == nullptr || !list_is_empty(&watch->ready_node)) {
-        return;
+struct thread *watch_waiter(const struct watch *watch) {
+    const struct poll *poll = watch->poll;
+    if (poll == nullptr || list_is_empty(&poll->waiters)) {
+        return nullptr;
     }
-    list_push_back(&poll->ready, &watch->ready_node);
-    if (!list_is_empty(&poll->waiters)) {
-        thread_wake(LIST_CONTAINER(poll->waiters.next, struct thread, wait_node));
-    }
+    return LIST_CONTAINER(poll->waiters.next, struct thread, wait_node);
 }
 
 void poll_destroy(struct object *object) {
@@ -39,7 +36,9 @@ void poll_destroy(struct object *object) {
         watch_end(LIST_CONTAINER(node, struct watch, node));
     }
     LIST_FOR_EACH(node, &poll->waiters) {
-        thread_wake(LIST_CONTAINER(node, struct thread, wait_node));
+        struct thread *waiter = LIST_CONTAINER(node, struct thread, wait_node);
+        thread_end_wait(waiter, ERR_BAD_HANDLE);
+        scheduler_make_ready(waiter);
     }
     heap_free(poll, sizeof(*poll), object->account);
 }
@@ -112,6 +111,20 @@ static bool has_news(const struct object *object) {
     }
 }
 
+// A waiting thread gets the news at once. While one waits, no object of the poll has any.
+void watch_signal(struct watch *watch) {
+    struct thread *waiter;
+    while ((waiter = watch_waiter(watch)) != nullptr && has_news(watch->source)) {
+        thread_end_wait(waiter, OK); // first: what it gets may make more news
+        waiter->buffer->event.key = watch->key;
+        (void) collect(watch->source, waiter);
+        scheduler_make_ready(waiter);
+    }
+    if (watch->poll != nullptr && list_is_empty(&watch->ready_node) && has_news(watch->source)) {
+        list_push_back(&watch->poll->ready, &watch->ready_node);
+    }
+}
+
 static status_t find_pair(struct thread *thread, handle_t poll, handle_t object, uint32_t rights, struct poll **out_poll,
                           struct watch **out_watch) {
     struct object *found;
@@ -137,9 +150,7 @@ status_t sys_poll_add(struct thread *thread, handle_t poll_handle, handle_t obje
     watch->key = key;
     watch->is_paused = false;
     list_push_back(&poll->watches, &watch->node);
-    if (has_news(watch->source)) {
-        watch_signal(watch);
-    }
+    watch_signal(watch);
     return OK;
 }
 
@@ -168,16 +179,18 @@ status_t sys_poll_pause(struct thread *thread, handle_t poll_handle, handle_t ch
         return ERR_INVALID_ARGUMENT;
     }
     watch->is_paused = paused == 1;
-    if (has_news(watch->source)) {
-        watch_signal(watch);
-    }
+    watch_signal(watch);
     return OK;
 }
 
-status_t sys_poll_wait(struct thread *thread, handle_t handle, uint64_t deadline) {
+status_t poll_find(struct thread *thread, handle_t handle, struct poll **out_poll) {
     struct object *object;
     TRY(handle_get(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT, &object));
-    struct poll *poll = (struct poll *) object;
+    *out_poll = (struct poll *) object;
+    return OK;
+}
+
+status_t poll_take(struct poll *poll, struct thread *thread, nsec_t deadline) {
     struct list *node;
     while ((node = list_pop_front(&poll->ready)) != nullptr) {
         struct watch *watch = LIST_CONTAINER(node, struct watch, ready_node);
@@ -185,14 +198,18 @@ status_t sys_poll_wait(struct thread *thread, handle_t handle, uint64_t deadline
             continue;
         }
         thread->buffer->event.key = watch->key;
-        if (has_news(watch->source)) {
-            watch_signal(watch);
-        }
+        watch_signal(watch); // behind the others, if it has more
         return OK;
     }
-    if (deadline == 0 || arch_clock_now() >= deadline) {
+    if (deadline != DEADLINE_NEVER && (deadline == 0 || arch_clock_now() >= deadline)) {
         return ERR_TIMED_OUT;
     }
     thread_block(thread, &poll->waiters, deadline);
     return STATUS_BLOCKED;
+}
+
+status_t sys_poll_wait(struct thread *thread, handle_t handle, uint64_t deadline) {
+    struct poll *poll;
+    TRY(poll_find(thread, handle, &poll));
+    return poll_take(poll, thread, deadline);
 }

@@ -28,6 +28,14 @@ struct poll {
 void watch_init(struct watch *watch, struct object *source);
 void watch_end(struct watch *watch);         // its object goes away
 void watch_end_moved(struct object *object); // its handle goes to somebody else, who alone hears of it from now on
-void watch_signal(struct watch *watch);      // its object has something to tell
+void watch_signal(struct watch *watch);      // its object may have something to tell
+
+struct thread *watch_waiter(const struct watch *watch); // the first thread that waits on its poll; nullptr: none
+
+// Finds a poll to wait on. ERR_BAD_HANDLE, ERR_WRONG_TYPE, ERR_DENIED
+status_t poll_find(struct thread *thread, handle_t handle, struct poll **out_poll);
+
+// Gives the next event to the thread, the running one, or lets it wait for one. STATUS_BLOCKED: it waits. ERR_TIMED_OUT
+status_t poll_take(struct poll *poll, struct thread *thread, nsec_t deadline);
 
 void poll_destroy(struct object *object);

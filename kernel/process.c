@@ -279,7 +279,7 @@ static struct process_info info_of(const struct process *process) {
         .isolation = process->isolation,
         .exit_reason = process->exit_reason,
         .exit_code = process->exit_code,
-        .cpu_ns = process->cpu_ns,
+        .cpu_ns = arch_ticks_to_ns(process->cpu_ticks),
         .memory_used = process->account->used,
         .memory_peak = process->account->peak,
         .memory_limit = process->account->limit,
@@ -298,6 +298,7 @@ status_t sys_process_info(struct thread *thread, handle_t handle, uaddr_t info_a
     if (handle != HANDLE_INVALID) {
         TRY(handle_get(&thread->process->handles, handle, OBJECT_PROCESS, RIGHT_MANAGE, &object));
     }
+    scheduler_account_current();
     struct process_info info = info_of((const struct process *) object);
     return syscall_copy_out(thread, info_address, &info, sizeof(info));
 }

@@ -38,7 +38,7 @@ struct process {
     uint32_t thread_count;
     struct watch watch;
 
-    uint64_t cpu_ns, messages_sent, messages_received, page_faults, system_calls, copied_bytes;
+    uint64_t cpu_ticks, messages_sent, messages_received, page_faults, system_calls, copied_bytes;
     nsec_t log_refilled; // see log_write
     uint32_t log_allowance, log_dropped;
 };

@@ -83,7 +83,9 @@ static struct cpu *choose_cpu(const struct thread *thread) {
 
 // A CPU has to hear of a thread that should run at once, or with which its current one must now share.
 static void notify(struct cpu *cpu, const struct thread *thread) {
-    if (cpu != cpu_self() && running_level(cpu) <= level_of(thread)) {
+    if (cpu == cpu_self()) {
+        cpu->arch.must_schedule = true;
+    } else if (running_level(cpu) <= level_of(thread)) {
         scheduler_ipis++;
         arch_send_reschedule(cpu);
     }
@@ -96,16 +98,33 @@ void scheduler_make_ready(struct thread *thread) {
     notify(cpu, thread);
 }
 
+void scheduler_hand_over(struct thread *thread) {
+    struct cpu *cpu = cpu_self();
+    if (highest_ready_level(cpu) > level_of(thread)) {
+        scheduler_make_ready(thread);
+        return;
+    }
+    thread->state = THREAD_READY;
+    cpu->next = thread;
+}
+
+void scheduler_kill_running(struct thread *thread) {
+    thread->cpu->arch.must_schedule = true;
+    thread->cpu->arch.call_limit = 0;
+    if (thread->cpu != cpu_self()) {
+        arch_send_reschedule(thread->cpu);
+    }
+}
+
 // --- Waiting ---
 
-// A call ends with its deadline, before a reply or the channel's end can find a caller that no longer waits. A poll is
-// asked once more.
 static void wait_timed_out(struct timeout *timeout) {
     struct thread *thread = LIST_CONTAINER(timeout, struct thread, timeout);
     if (thread->call_channel != nullptr) {
         channel_end_call(thread->call_channel, ERR_TIMED_OUT);
     } else {
-        thread_wake(thread);
+        thread_end_wait(thread, ERR_TIMED_OUT);
+        scheduler_make_ready(thread);
     }
 }
 
@@ -115,27 +134,19 @@ void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline) 
         list_push_back(waiters, &thread->wait_node);
     }
     timeout_start(&thread->timeout, deadline, wait_timed_out);
+    cpu_self()->arch.must_schedule = true;
 }
 
-static void end_wait(struct thread *thread) {
+void thread_end_wait(struct thread *thread, status_t status) {
     if (thread->state != THREAD_BLOCKED) {
         panic("thread %u is woken but does not wait", thread->id);
     }
+    thread->state = THREAD_READY;
     list_remove(&thread->wait_node);
     timeout_stop(&thread->timeout);
     thread->used_up_slice = false;
     thread->slice_left = SLICE;
-    scheduler_make_ready(thread);
-}
-
-void thread_wake(struct thread *thread) {
-    thread->must_execute = true;
-    end_wait(thread);
-}
-
-void thread_finish_wait(struct thread *thread, status_t status) {
     arch_set_result(&thread->arch, status, 0);
-    end_wait(thread);
 }
 
 // --- Switching ---
@@ -184,25 +195,31 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
     return thread;
 }
 
-static void put_on(struct cpu *cpu, struct thread *thread, nsec_t now) {
-    if (thread->slice_left == 0) {
-        thread->slice_left = SLICE;
-    }
+// The thread runs on the CPU from now on.
+static void put_on(struct cpu *cpu, struct thread *thread) {
     thread->state = THREAD_RUNNING;
     thread->cpu = cpu;
     cpu->arch.current = thread;
-    cpu->switched_at = now;
-    cpu->slice_end = now + thread->slice_left;
+    arch_thread_enter(&thread->arch);
     scheduler_switches++;
     trace(TRACE_SWITCH, thread->id, thread->process->id);
 }
 
-// Accounts for the time of the thread that leaves the CPU.
-static void take_off(struct cpu *cpu, struct thread *thread, nsec_t now) {
-    thread->process->cpu_ns += now - cpu->switched_at;
-    thread->slice_left = now < cpu->slice_end ? cpu->slice_end - now : 0;
-    arch_thread_leave(thread);
-    cpu->arch.current = nullptr;
+static void account(struct cpu *cpu, struct process *process) {
+    uint64_t ticks = arch_ticks();
+    process->cpu_ticks += ticks - cpu->accounted_until;
+    process->system_calls += cpu->arch.system_calls;
+    cpu->accounted_until = ticks;
+    cpu->arch.system_calls = 0;
+}
+
+void scheduler_account_current(void) {
+    account(cpu_self(), arch_cpu_current()->process);
+}
+
+static void take_off(struct cpu *cpu, struct thread *thread) {
+    account(cpu, thread->process);
+    arch_thread_leave(&thread->arch);
 }
 
 static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t now) {
@@ -216,7 +233,9 @@ static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t no
 
 static void leave_current(struct cpu *cpu, nsec_t now) {
     struct thread *thread = cpu->arch.current;
-    take_off(cpu, thread, now);
+    take_off(cpu, thread);
+    thread->slice_left = now < cpu->slice_end ? cpu->slice_end - now : 0;
+    cpu->arch.current = nullptr;
     if (thread->state == THREAD_DEAD) {
         thread_free(thread);
     } else if (thread->state == THREAD_RUNNING) {
@@ -243,13 +262,15 @@ static void use_space(struct cpu *cpu, struct vmspace *space) {
     }
 }
 
+// Earlier only: an interrupt with nothing due costs less than setting the timer at each change.
 static void arm_timer(struct cpu *cpu) {
     nsec_t deadline = timeout_next(&cpu->timeouts);
     const struct thread *current = cpu->arch.current;
-    if (current != nullptr && highest_ready_level(cpu) >= (level_of(current) & ~1) && cpu->slice_end < deadline) {
+    if (cpu->ready_levels != 0 && current != nullptr && highest_ready_level(cpu) >= (level_of(current) & ~1) &&
+        cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
-    if (deadline != cpu->armed) {
+    if (deadline < cpu->armed) {
         cpu->armed = deadline;
         arch_timer_set(deadline);
     }
@@ -262,34 +283,44 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
     }
     struct thread *next = take_next(cpu, now);
     if (next != nullptr) {
-        put_on(cpu, next, now);
+        cpu->accounted_until = arch_ticks();
+        cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
+        put_on(cpu, next);
     } else if (!was_idle) {
         trace(TRACE_SWITCH, 0, 0);
     }
 }
 
+// Chooses what the CPU goes on with.
+static void schedule(struct cpu *cpu) {
+    struct thread *current = cpu->arch.current, *next = cpu->next;
+    if (next != nullptr) {
+        cpu->next = nullptr;
+        take_off(cpu, current);
+        put_on(cpu, next);
+        return;
+    }
+    nsec_t now = arch_clock_now();
+    if (current == nullptr || current->state != THREAD_RUNNING || should_yield(cpu, current, now)) {
+        switch_thread(cpu, now);
+    }
+}
+
 [[noreturn]] void scheduler_leave_kernel(void) {
     struct cpu *cpu = cpu_self();
-    for (;;) {
-        struct thread *current = cpu->arch.current;
-        nsec_t now = arch_clock_now();
-        if (current == nullptr || current->state != THREAD_RUNNING || should_yield(cpu, current, now)) {
-            switch_thread(cpu, now);
-        }
-        current = cpu->arch.current;
-        if (cpu->space != nullptr && cpu->space->is_dead) {
-            use_space(cpu, nullptr);
-        }
-        if (current == nullptr) {
-            arm_timer(cpu);
-            arch_idle();
-        }
-        use_space(cpu, current->process->space);
-        if (!current->must_execute) {
-            arm_timer(cpu);
-            arch_resume(current);
-        }
-        current->must_execute = false;
-        syscall_execute(current);
+    schedule(cpu);
+    struct thread *current = cpu->arch.current;
+    if (cpu->space != nullptr && cpu->space->is_dead) {
+        use_space(cpu, nullptr);
     }
+    arm_timer(cpu);
+    cpu->arch.must_schedule = false;
+    if (current == nullptr) {
+        arch_idle();
+    }
+    use_space(cpu, current->process->space);
+    if (cpu->arch.call_limit == 0) {
+        syscall_limit_reset(cpu);
+    }
+    arch_resume(&current->arch);
 }

@@ -6,12 +6,22 @@
 
 void scheduler_init_cpu(struct cpu *cpu);
 
-// The running thread waits: on a list (or none) and until a deadline. Its system call is executed again when it wakes.
+// The running thread waits: on a list (or none) and until a deadline, when its system call ends with ERR_TIMED_OUT.
 void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline);
-void thread_wake(struct thread *thread);                         // its system call is executed again
-void thread_finish_wait(struct thread *thread, status_t status); // its system call ends with this status
+
+// A thread waits no longer; its system call ends with this status. Follow with one of the next two.
+void thread_end_wait(struct thread *thread, status_t status);
+
 void scheduler_make_ready(struct thread *thread);
-void scheduler_remove(struct thread *thread); // from the run queue
+
+// The running thread has just blocked: this one goes on in its place, with the rest of its time slice, unless something
+// more important is ready.
+void scheduler_hand_over(struct thread *thread);
+
+void scheduler_remove(struct thread *thread);       // from the run queue
+void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it
+
+void scheduler_account_current(void); // brings the counters of the running thread's process up to date
 
 // Leaves the kernel: goes on with this CPU's thread, another one, or idles.
 [[noreturn]] void scheduler_leave_kernel(void);

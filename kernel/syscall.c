@@ -1,38 +1,27 @@
-// System calls: from the registers to the functions and back.
+// System calls: what entry code calls, and access to the caller's memory.
 #include "syscall.h"
 
-#include "scheduler.h"
+#include "cpu.h"
 #include "trace.h"
 #include "vmspace.h"
 
 #include <syscall_table.h>
 
-void syscall_execute(struct thread *thread) {
-    uint64_t number = arch_system_call_number(&thread->arch);
+status_t syscall_check(uint64_t number) {
+    const struct thread *thread = cpu_self()->arch.current;
+    if (thread->state != THREAD_RUNNING) {
+        return STATUS_BLOCKED; // another CPU has killed it meanwhile: it makes no more calls
+    }
     if (number >= SYSCALL_COUNT) {
-        arch_set_result(&thread->arch, ERR_NOT_SUPPORTED, 0);
-        return;
+        return ERR_NOT_SUPPORTED;
     }
-    uint64_t args[6];
-    for (unsigned i = 0; i < 6; i++) {
-        args[i] = arch_argument(&thread->arch, i);
-    }
-    uint64_t value = 0;
-    status_t status = syscall_table[number].invoke(thread, args, &value);
-    if (status != STATUS_BLOCKED) {
-        arch_set_result(&thread->arch, status, status == OK ? value : 0);
-    }
+    cpu_self()->arch.system_calls++;
+    trace(TRACE_SYSTEM_CALL, number, 0);
+    return OK;
 }
 
-// A thread that another CPU has killed meanwhile makes no more calls.
-[[noreturn]] void kernel_on_system_call(void) {
-    struct thread *thread = cpu_self()->arch.current;
-    if (thread->state == THREAD_RUNNING) {
-        thread->process->system_calls++;
-        trace(TRACE_SYSTEM_CALL, arch_system_call_number(&thread->arch), 0);
-        syscall_execute(thread);
-    }
-    scheduler_leave_kernel();
+void syscall_limit_reset(struct cpu *cpu) {
+    cpu->arch.call_limit = trace_area.events != 0 ? 0 : SYSCALL_COUNT;
 }
 
 status_t syscall_copy_in(struct thread *thread, void *to, uaddr_t from, size_t size) {

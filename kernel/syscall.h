@@ -7,7 +7,7 @@
 
 #include <starina/message.h>
 
-// A system call answers this after thread_block(): it is executed again when the thread is woken.
+// A system call answers this after thread_block(): whoever wakes the thread sets its result.
 enum : int32_t { STATUS_BLOCKED_NUMBER = 2 };
 #define STATUS_BLOCKED ((status_t) STATUS_BLOCKED_NUMBER)
 
@@ -15,5 +15,6 @@ enum : int32_t { STATUS_BLOCKED_NUMBER = 2 };
 status_t syscall_copy_in(struct thread *thread, void *to, uaddr_t from, size_t size);
 status_t syscall_copy_out(struct thread *thread, uaddr_t to, const void *from, size_t size);
 
-// Executes the call that is in the thread's registers.
-void syscall_execute(struct thread *thread);
+// Asked by entry code before a call whose number is not below cpu->arch.call_limit. OK: make the call. Else: its result.
+status_t syscall_check(uint64_t number);
+void syscall_limit_reset(struct cpu *cpu); // nothing is to be asked before the calls of its next thread, or only tracing

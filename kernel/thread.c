@@ -80,9 +80,7 @@ void thread_kill(struct thread *thread) {
     thread->state = THREAD_DEAD;
     switch (state) {
     case THREAD_RUNNING: // freed when it leaves its CPU
-        if (thread->cpu != cpu_self()) {
-            arch_send_reschedule(thread->cpu);
-        }
+        scheduler_kill_running(thread);
         return;
     case THREAD_DEAD:
         return;

@@ -26,7 +26,6 @@ struct thread {
     enum thread_state state;
     uint8_t priority;   // 0 to 31
     bool used_up_slice; // runs after those of its priority that have not, until it blocks
-    bool must_execute;  // the system call in its registers is to be executed (again) when it runs
     uint32_t id;        // for the trace
     struct cpu *cpu;    // where it runs or last ran
     nsec_t slice_left;

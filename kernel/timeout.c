@@ -56,7 +56,9 @@ void timeout_start(struct timeout *timeout, nsec_t deadline, void (*expired)(str
     if (deadline == DEADLINE_NEVER) {
         return;
     }
-    struct timeout **heap = &cpu_self()->timeouts;
+    struct cpu *cpu = cpu_self();
+    struct timeout **heap = &cpu->timeouts;
+    cpu->arch.must_schedule |= deadline < cpu->armed; // on its way out of the kernel it sets its timer
     *timeout = (struct timeout) {.deadline = deadline, .expired = expired, .heap = heap, .rank = 1};
     set_root(heap, merge(*heap, timeout));
 }

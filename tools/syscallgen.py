@@ -139,38 +139,43 @@ def prototype(name, call):
     return f"status_t sys_{name}({', '.join(parameters)});"
 
 
-def trampoline(name, call):
-    lines = [f"static status_t invoke_{name}(struct thread *thread, const uint64_t args[{ARGS_MAX}], uint64_t *value) {{"]
-    actual = ["thread"]
-    for i, arg in enumerate(call["args"]):
+def entry(name, call):
+    """The function behind a number: registers in, two registers out."""
+    count = len(call["args"])
+    registers = [f"uint64_t {arg['name']}" for arg in call["args"]] + ["uint64_t"] * (ARGS_MAX - count)
+    lines = [f"static struct syscall_result enter_{name}({', '.join(registers)}) {{"]
+    actual = ["arch_cpu_current()"]
+    for arg in call["args"]:
         if is_handle(arg) or arg["type"] == "u32":
             error = "ERR_BAD_HANDLE" if is_handle(arg) else "ERR_INVALID_ARGUMENT"
-            lines += [f"    if (args[{i}] > UINT32_MAX) {{", f"        return {error};", "    }"]
-        actual.append(f"({kernel_type(arg).strip()}) args[{i}]")
-    if not call["args"]:
-        lines.append("    (void) args;")
+            lines += [f"    if ({arg['name']} > UINT32_MAX) {{", f"        return (struct syscall_result) {{{error}, 0}};", "    }"]
+        actual.append(f"({kernel_type(arg).strip()}) {arg['name']}")
     if "value" in call:
-        actual.append("value")
+        lines.append("    uint64_t value = 0;")
+        lines.append(f"    status_t status = sys_{name}({', '.join([*actual, '&value'])});")
+        lines.append("    return (struct syscall_result) {status, status == OK ? value : 0};")
     else:
-        lines.append("    (void) value;")
-    return "\n".join(lines + [f"    return sys_{name}({', '.join(actual)});", "}", ""])
+        lines.append(f"    return (struct syscall_result) {{sys_{name}({', '.join(actual)}), 0}};")
+    return "\n".join([*lines, "}", ""])
 
 
 def kernel_header(calls):
     head = [
-        "// The system calls as the kernel implements them, and the table that dispatches to them. For one file only.",
+        "// The system calls as the kernel implements them, and the table that entry code calls. For one file only.",
         NOTE + "#pragma once\n",
         '#include "arch.h"\n',
         "#include <starina/syscall_numbers.h>\n",
+        "// In the two registers that the calling convention has for it.",
+        "struct syscall_result {",
+        "    int64_t status;",
+        "    uint64_t value;",
+        "};\n",
         *[prototype(name, call) for name, call in calls.items()],
         "",
-        *[trampoline(name, call) for name, call in calls.items()],
-        "static const struct syscall_entry {",
-        "    const char *name;",
-        f"    status_t (*invoke)(struct thread *thread, const uint64_t args[{ARGS_MAX}], uint64_t *value);",
-        "} syscall_table[SYSCALL_COUNT] = {",
+        *[entry(name, call) for name, call in calls.items()],
+        f"struct syscall_result (*const syscall_functions[SYSCALL_COUNT])({', '.join(['uint64_t'] * ARGS_MAX)}) = {{",
     ]
-    entries = [f'    [SYS_{name.upper()}] = {{"{name}", invoke_{name}}},' for name in calls]
+    entries = [f"    [SYS_{name.upper()}] = enter_{name}," for name in calls]
     return "\n".join(head + entries + ["};", ""])
 
 

@@ -26,7 +26,6 @@ struct arch_thread {
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
     uint64_t rip, rflags;
     uint64_t cs, ss;          // tell user from kernel isolation
-    uint64_t system_call;     // number of the call it is in
     uint64_t resume_full;     // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
     void *fpu_area;           // XSAVE area
     struct arch_cpu *fpu_cpu; // whose registers hold its state, if that CPU's fpu_owner agrees
@@ -41,13 +40,23 @@ struct arch_cpu {
     struct arch_cpu *self;
     struct thread *current; // mirrors what entry.S needs; struct thread begins with its struct arch_thread
     uint64_t kernel_stack_top;
-    uint64_t scratch; // entry.S only
+    vaddr_t component_stack; // of the thread that is in a system call
+    uint64_t call_limit;     // lowest number that is no system call; 0: syscall_check is to be asked first
+    uint64_t system_calls;   // made by the current thread, and not yet accounted for
+    bool must_schedule;      // the system call's end is not the way back to the current thread
+    volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
     struct arch_thread *fpu_owner;
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
-    volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
 };
+
+// The running thread.
+static inline struct thread *arch_cpu_current(void) {
+    struct thread *current;
+    __asm__ volatile("movq %%gs:8, %0" : "=r"(current));
+    return current;
+}
 
 struct arch_fault {
     unsigned vector; // exception number
@@ -87,16 +96,6 @@ static inline vaddr_t arch_thread_frame(const struct arch_thread *thread) {
     return thread->rbp;
 }
 
-static inline uint64_t arch_system_call_number(const struct arch_thread *thread) {
-    return thread->system_call;
-}
-
-static inline uint64_t arch_argument(const struct arch_thread *thread, unsigned index) {
-    const uint64_t arguments[] = {thread->rdi, thread->rsi, thread->rdx, thread->r10, thread->r8, thread->r9};
-    return arguments[index];
-}
-
-// Argument and result registers of a system call (SysV order; the stub moves rcx to r10).
 static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value) {
     thread->rax = (uint64_t) status;
     thread->rdx = value;

@@ -38,6 +38,10 @@ nsec_t arch_clock_now(void) {
     return time_at(arch_ticks());
 }
 
+nsec_t arch_ticks_to_ns(uint64_t ticks) {
+    return (nsec_t) ((unsigned __int128) ticks * scale.rate >> 32);
+}
+
 // The hypervisor's or the CPU's own word, in kHz; 0: they don't say.
 static uint64_t told_khz(void) {
     enum : uint32_t { HYPERVISOR_LEAVES = 0x40000000, HYPERVISOR_TSC = 0x40000010, CRYSTAL = 0x15 };

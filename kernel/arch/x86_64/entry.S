@@ -9,36 +9,133 @@
 
     .text
 
-// --- System call instruction: from user mode ---
+// --- System calls ---
+//
+// The arguments are where C expects them, the number is in eax. The function runs on the CPU's stack and answers in rax
+// and rdx. It leaves callee-saved registers as they were, so they are saved only if the CPU goes on with another thread.
 
+// Takes the lock and calls. To 2: another CPU has the lock. To 3: something else is to be done first, or a wrong number.
+.macro CALL_KERNEL
+    lock btsl $0, kernel_lock_word(%rip)
+    jc 2f
+1:  cmpq %gs:CPU_CALL_LIMIT, %rax
+    jae 3f
+    incq %gs:CPU_SYSTEM_CALLS
+    callq *syscall_functions(, %rax, 8)
+4:  cmpb $0, %gs:CPU_MUST_SCHEDULE
+.endm
+
+.macro CALL_KERNEL_ASIDE
+2:  call wait_for_lock
+    jmp 1b
+3:  call call_checked
+    jmp 4b
+.endm
+
+// From user mode.
     .globl entry_syscall
 entry_syscall:
     swapgs
-    movq %rsp, %gs:CPU_SCRATCH
-    movq %gs:CPU_CURRENT, %rsp
-    movq %rax, THREAD_SYSTEM_CALL(%rsp)
-    movq %rcx, THREAD_RIP(%rsp)
-    movq %r11, THREAD_RFLAGS(%rsp)
-    movq %rdi, THREAD_RDI(%rsp)
-    movq %rsi, THREAD_RSI(%rsp)
-    movq %rdx, THREAD_RDX(%rsp)
-    movq %r10, THREAD_R10(%rsp)
-    movq %r8, THREAD_R8(%rsp)
-    movq %r9, THREAD_R9(%rsp)
-    movq %rbx, THREAD_RBX(%rsp)
-    movq %rbp, THREAD_RBP(%rsp)
-    movq %r12, THREAD_R12(%rsp)
-    movq %r13, THREAD_R13(%rsp)
-    movq %r14, THREAD_R14(%rsp)
-    movq %r15, THREAD_R15(%rsp)
-    movq $0, THREAD_RESUME_FULL(%rsp)
-    movq %gs:CPU_SCRATCH, %rax
-    movq %rax, THREAD_RSP(%rsp)
-enter_system_call:
+    movq %rsp, %gs:CPU_COMPONENT_STACK
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    pushq %rcx // rip
+    pushq %r11 // rflags
+    movq %r10, %rcx
+    CALL_KERNEL
+    jne leave_user_thread
+    movl $0, kernel_lock_word(%rip)
+    xorl %edi, %edi // nothing of the kernel's
+    xorl %esi, %esi
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    popq %r11
+    popq %rcx
+    movq %gs:CPU_COMPONENT_STACK, %rsp
+    swapgs
+    sysretq
+    CALL_KERNEL_ASIDE
+
+leave_user_thread:
+    movq %gs:CPU_CURRENT, %rdi
+    popq THREAD_RFLAGS(%rdi)
+    popq THREAD_RIP(%rdi)
+    movq %gs:CPU_COMPONENT_STACK, %rcx
+leave_thread:
+    movq %rcx, THREAD_RSP(%rdi)
+    movq %rax, THREAD_RAX(%rdi)
+    movq %rdx, THREAD_RDX(%rdi)
+    movq %rbx, THREAD_RBX(%rdi)
+    movq %rbp, THREAD_RBP(%rdi)
+    movq %r12, THREAD_R12(%rdi)
+    movq %r13, THREAD_R13(%rdi)
+    movq %r14, THREAD_R14(%rdi)
+    movq %r15, THREAD_R15(%rdi)
+    movq $0, THREAD_RESUME_FULL(%rdi)
     xorl %ebp, %ebp
+    call scheduler_leave_kernel
+
+// From a component in kernel isolation, which called: its caller-saved registers are dead.
+    .balign 16
+entry_kernel_call:
+    cli
+    movq %rsp, %gs:CPU_COMPONENT_STACK
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    CALL_KERNEL
+    jne leave_kernel_thread
+    movl $0, kernel_lock_word(%rip)
+    movq %gs:CPU_COMPONENT_STACK, %rsp
+    sti
+    ret
+    CALL_KERNEL_ASIDE
+
+leave_kernel_thread:
+    movq %gs:CPU_CURRENT, %rdi
+    movq %gs:CPU_COMPONENT_STACK, %rcx
+    movq (%rcx), %rsi // the return address
+    movq %rsi, THREAD_RIP(%rdi)
+    movq $(FLAG_INTERRUPTS | 2), THREAD_RFLAGS(%rdi)
+    addq $8, %rcx
+    jmp leave_thread
+
+.macro PUSH_CALL
+    pushq %rax
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %r8
+    pushq %r9
+.endm
+
+.macro POP_CALL
+    popq %r9
+    popq %r8
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %rax
+.endm
+
+wait_for_lock:
+    PUSH_CALL
     call kernel_lock
-    call kernel_on_system_call
+    POP_CALL
+    ret
+
+call_checked:
+    PUSH_CALL
+    movq %rax, %rdi
+    call syscall_check
+    movl %eax, %r10d
+    POP_CALL
+    testl %r10d, %r10d
+    jnz 1f
+    jmpq *syscall_functions(, %rax, 8)
+1:  movslq %r10d, %rax
+    xorl %edx, %edx
+    ret
 
 // --- Stubs that components call: 16 bytes each ---
 
@@ -68,31 +165,6 @@ arch_kernel_stubs:
     jmp entry_kernel_call
     .set number, number + 1
     .endr
-
-// A component in kernel isolation calls. Its caller-saved registers are dead by the calling convention.
-    .balign 16
-entry_kernel_call:
-    cli
-    movq %gs:CPU_CURRENT, %r11
-    popq THREAD_RIP(%r11)
-    movq %rsp, THREAD_RSP(%r11)
-    movq $(FLAG_INTERRUPTS | 2), THREAD_RFLAGS(%r11)
-    movl %eax, %eax
-    movq %rax, THREAD_SYSTEM_CALL(%r11)
-    movq %rdi, THREAD_RDI(%r11)
-    movq %rsi, THREAD_RSI(%r11)
-    movq %rdx, THREAD_RDX(%r11)
-    movq %rcx, THREAD_R10(%r11)
-    movq %r8, THREAD_R8(%r11)
-    movq %r9, THREAD_R9(%r11)
-    movq %rbx, THREAD_RBX(%r11)
-    movq %rbp, THREAD_RBP(%r11)
-    movq %r12, THREAD_R12(%r11)
-    movq %r13, THREAD_R13(%r11)
-    movq %r14, THREAD_R14(%r11)
-    movq %r15, THREAD_R15(%r11)
-    movq $0, THREAD_RESUME_FULL(%r11)
-    jmp enter_system_call
 
 // --- Interrupts and faults ---
 //

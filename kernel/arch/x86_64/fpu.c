@@ -64,22 +64,16 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
     heap_free(thread->fpu_area, area_size, account);
 }
 
-static bool is_loaded(const struct arch_cpu *cpu, const struct arch_thread *thread) {
-    return cpu->fpu_owner == thread && thread->fpu_cpu == cpu;
-}
-
-void fpu_resume(struct arch_thread *thread) {
+// Nothing to load if it was the last one here and has been nowhere else since.
+void arch_thread_enter(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (!is_loaded(cpu, thread)) {
+    if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
         load(thread->fpu_area);
         cpu->fpu_owner = thread;
         thread->fpu_cpu = cpu;
     }
 }
 
-// One that was woken and waits again has never left the kernel: the registers are still another's.
-void arch_thread_leave(struct thread *thread) {
-    if (is_loaded(&arch_cpu()->arch, &thread->arch)) {
-        save(thread->arch.fpu_area);
-    }
+void arch_thread_leave(struct arch_thread *thread) {
+    save(thread->fpu_area);
 }

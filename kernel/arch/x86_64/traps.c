@@ -14,12 +14,14 @@ CHECK(rip, THREAD_RIP);
 CHECK(rflags, THREAD_RFLAGS);
 CHECK(cs, THREAD_CS);
 CHECK(ss, THREAD_SS);
-CHECK(system_call, THREAD_SYSTEM_CALL);
 CHECK(resume_full, THREAD_RESUME_FULL);
 static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0);
 static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
 static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
-static_assert(offsetof(struct arch_cpu, scratch) == CPU_SCRATCH);
+static_assert(offsetof(struct arch_cpu, component_stack) == CPU_COMPONENT_STACK);
+static_assert(offsetof(struct arch_cpu, call_limit) == CPU_CALL_LIMIT);
+static_assert(offsetof(struct arch_cpu, system_calls) == CPU_SYSTEM_CALLS);
+static_assert(offsetof(struct arch_cpu, must_schedule) == CPU_MUST_SCHEDULE);
 static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
 static_assert(offsetof(struct arch_cpu, tlb_answered) == CPU_TLB_ANSWERED);
 static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
@@ -111,10 +113,9 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
     };
 }
 
-[[noreturn]] void arch_resume(struct thread *thread) {
-    fpu_resume(&thread->arch);
+[[noreturn]] void arch_resume(struct arch_thread *thread) {
     kernel_unlock();
-    leave_to_thread(&thread->arch);
+    leave_to_thread(thread);
 }
 
 [[noreturn]] void arch_idle(void) {

@@ -58,7 +58,6 @@ void clock_init(void);
 
 // fpu.c
 void fpu_init(void);                         // this CPU's
-void fpu_resume(struct arch_thread *thread); // before it goes on
 
 // serial.c
 void serial_init(void);
