@@ -104,6 +104,9 @@ static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 void arch_thread_enter(struct arch_thread *thread);
 void arch_thread_leave(struct arch_thread *thread);
 
+// The running thread is in a system call from which its CPU will not return: saves where it is to go on.
+void arch_thread_save_return(struct arch_thread *thread);
+
 // Continues the thread where it left off. The caller has set arch_cpu()->current; this releases the kernel lock
 // (kernel_unlock) and leaves the kernel. The thread's address space is active already.
 [[noreturn]] void arch_resume(struct arch_thread *thread);
@@ -125,7 +128,7 @@ void arch_spin_poll(void); // called in the kernel lock's wait loop: answers a T
 status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account);
 // Frees its page tables; mapped pages are the caller's.
 void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account);
-void arch_vmspace_activate(struct arch_vmspace *space); // on this CPU; does nothing if already active
+void arch_vmspace_activate(struct arch_vmspace *space); // on this CPU
 extern struct arch_vmspace arch_kernel_space;           // where kernel-isolated components live
 
 enum arch_map_flags : uint32_t {

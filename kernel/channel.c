@@ -21,12 +21,7 @@ struct queued_message {
     struct grant handles[MESSAGE_HANDLES_MAX];
 };
 
-// What a message's header in a thread's buffer and one in a queue both begin with.
-struct [[gnu::may_alias]] header_words {
-    uint64_t kind_and_transaction, status_and_counts;
-};
 static_assert(offsetof(struct queued_message, handles) == sizeof(struct header_words));
-static_assert(offsetof(struct message_header, handles) == sizeof(struct header_words));
 
 // A checked message on its way: what the queue's entry will be, and whose data it has.
 struct outgoing {
@@ -210,13 +205,9 @@ static status_t decode_handle(struct thread *thread, struct channel *channel, ha
     return OK;
 }
 
-// Reads every field of the thread's buffer once: other threads of the component may write to it meanwhile.
 static status_t decode(struct thread *thread, struct channel *channel, struct outgoing *out) {
     const struct message *message = &thread->buffer->out;
-    const volatile struct header_words *words = (const volatile struct header_words *) &message->header;
-    struct header_words *copy = (struct header_words *) &out->header;
-    copy->kind_and_transaction = words->kind_and_transaction;
-    copy->status_and_counts = words->status_and_counts;
+    *(struct header_words *) &out->header = header_read(thread);
     uint16_t handle_count = out->header.handle_count;
     if (out->header.length > MESSAGE_DATA_MAX || handle_count > MESSAGE_HANDLES_MAX) {
         return ERR_INVALID_ARGUMENT;
@@ -281,10 +272,11 @@ static struct thread *give_to_caller(struct channel *peer, const struct outgoing
 
 // One that waits on the poll that watches the channel. nullptr: none does
 static struct thread *give_to_waiter(struct channel *peer, const struct outgoing *out) {
-    struct thread *waiter = watch_waiter(&peer->watch);
-    if (waiter == nullptr || peer->watch.is_paused || !queue_is_empty(peer)) {
-        return nullptr;
+    struct poll *poll = peer->watch.open_poll;
+    if (poll == nullptr || poll->waiters == nullptr) {
+        return nullptr; // else the queue is empty: who has news is not waited for
     }
+    struct thread *waiter = poll->waiters;
     struct thread_buffer *buffer = waiter->buffer;
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
@@ -375,15 +367,14 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
     struct outgoing out;
     TRY(decode(thread, channel, &out));
     out.header.kind &= ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
-    out.header.transaction = TRANSACTION_KERNEL | channel->next_transaction;
+    out.header.transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
     struct thread *woken;
     TRY(send(thread->process, channel, &out, &woken));
-    channel->next_transaction = (channel->next_transaction + 1) & ~TRANSACTION_KERNEL;
     channel->caller = thread;
     channel->call_transaction = out.header.transaction;
     thread->call_channel = channel;
     trace(TRACE_CALL, out.header.kind, out.header.transaction);
-    thread_block(thread, nullptr, deadline);
+    thread_block(thread, deadline);
     if (woken != nullptr) {
         scheduler_hand_over(woken);
     }
@@ -416,7 +407,7 @@ static bool is_close_due(const struct channel *channel) {
 }
 
 bool channel_has_news(const struct channel *channel) {
-    bool has_message = !queue_is_empty(channel) && !channel->watch.is_paused;
+    bool has_message = !queue_is_empty(channel) && channel->watch.open_poll != nullptr;
     return has_message || channel->is_writable_again || is_close_due(channel);
 }
 
@@ -448,7 +439,7 @@ bool channel_collect(struct channel *channel, struct thread *thread) {
         event->kind = EVENT_WRITABLE;
         return true;
     }
-    if (!queue_is_empty(channel) && !channel->watch.is_paused) {
+    if (!queue_is_empty(channel) && channel->watch.open_poll != nullptr) {
         dequeue(channel, thread);
         event->kind = EVENT_MESSAGE;
         return true;

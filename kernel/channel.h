@@ -3,11 +3,17 @@
 
 #include "handle.h"
 #include "poll.h"
+#include "thread.h"
 
 #include <starina/message.h>
 
 struct process;
-struct thread;
+
+// What a message's header in a thread's buffer and one in a queue both begin with.
+struct [[gnu::may_alias]] header_words {
+    uint64_t kind_and_transaction, status_and_counts;
+};
+static_assert(offsetof(struct message_header, handles) == sizeof(struct header_words));
 
 struct channel {
     struct object object;
@@ -26,8 +32,7 @@ struct channel {
     bool is_close_told;     // EVENT_CLOSED was delivered
 
     struct thread *caller; // waits in channel_call
-    uint32_t call_transaction;
-    uint32_t next_transaction;
+    uint32_t call_transaction; // of the latest channel_call
 };
 
 void channel_destroy(struct object *object);
@@ -35,3 +40,9 @@ void channel_shut(struct channel *channel); // its creator died: both ends see t
 bool channel_collect(struct channel *channel, struct thread *thread);
 void channel_end_call(struct channel *channel, status_t status); // of the thread that waits for a reply, if one does
 bool channel_has_news(const struct channel *channel);
+
+// Reads the header of the message that a thread sends, each field once: other threads of its component may write to it.
+static inline struct header_words header_read(const struct thread *sender) {
+    const volatile struct header_words *words = (const volatile struct header_words *) &sender->buffer->out.header;
+    return (struct header_words) {words->kind_and_transaction, words->status_and_counts};
+}

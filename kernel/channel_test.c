@@ -50,15 +50,12 @@ nsec_t arch_clock_now(void) {
     return 1000;
 }
 
-void thread_block(struct thread *thread, struct list *waiters, nsec_t) {
+void thread_block(struct thread *thread, nsec_t) {
     thread->state = THREAD_BLOCKED;
-    if (waiters != nullptr) {
-        list_push_back(waiters, &thread->wait_node);
-    }
 }
 
 void thread_end_wait(struct thread *thread, status_t status) {
-    list_remove(&thread->wait_node);
+    poll_forget_waiter(thread);
     thread->state = THREAD_READY;
     arch_set_result(&thread->arch, status, 0);
 }
@@ -140,7 +137,6 @@ static struct component *component_create(uint32_t handles) {
     component->thread.process = &component->process;
     component->thread.buffer = &component->buffer;
     component->thread.state = THREAD_RUNNING;
-    list_init(&component->thread.wait_node);
     if (handle_table_init(&component->process.handles, handles, &component->account) != OK) {
         abort();
     }

@@ -18,7 +18,8 @@ struct cpu {
     uint64_t ready_levels; // bit set: that list is not empty
     uint32_t ready_count;
     struct timeout *timeouts;
-    nsec_t armed; // what its hardware timer is set to
+    nsec_t armed;  // what its hardware timer is set to
+    bool must_arm; // that may be too late
 };
 
 extern struct cpu cpus[CPU_MAX];

@@ -3,6 +3,8 @@
 
 #include "heap.h"
 
+enum : handle_t { GENERATION = 1 << 16 };
+
 static size_t table_bytes(uint32_t limit) {
     return (limit + 1) * sizeof(struct handle_entry);
 }
@@ -21,7 +23,7 @@ status_t handle_table_init(struct handle_table *table, uint32_t limit, struct ac
     table->first_free = 1;
     table->last_free = (uint16_t) limit;
     for (uint32_t i = 1; i <= limit; i++) {
-        table->entries[i].generation = 1;
+        table->entries[i].handle = GENERATION | i;
         table->entries[i].next_free = (uint16_t) (i < limit ? i + 1 : 0);
     }
     return OK;
@@ -54,7 +56,7 @@ status_t handle_add(struct handle_table *table, struct grant grant, handle_t *ou
     entry->object = grant.object;
     entry->rights = grant.rights;
     table->used++;
-    *out_handle = index | (handle_t) entry->generation << 16;
+    *out_handle = entry->handle;
     return OK;
 }
 
@@ -64,7 +66,7 @@ status_t handle_find(struct handle_table *table, handle_t handle, struct handle_
         return ERR_BAD_HANDLE;
     }
     struct handle_entry *entry = &table->entries[index];
-    if (entry->object == nullptr || entry->generation != handle >> 16) {
+    if (entry->object == nullptr || entry->handle != handle) {
         return ERR_BAD_HANDLE;
     }
     *out_entry = entry;
@@ -90,7 +92,10 @@ struct grant handle_remove(struct handle_table *table, struct handle_entry *entr
     uint16_t index = (uint16_t) (entry - table->entries);
     entry->object = nullptr;
     entry->rights = 0;
-    entry->generation = entry->generation == UINT16_MAX ? 1 : entry->generation + 1;
+    entry->handle += GENERATION;
+    if (entry->handle < GENERATION) {
+        entry->handle += GENERATION; // generation 0 is left out
+    }
     entry->next_free = 0;
     if (table->last_free == 0) {
         table->first_free = index;

@@ -7,9 +7,9 @@ enum { HANDLE_LIMIT_MAX = 4096 };
 
 struct handle_entry {
     struct object *object; // nullptr: free
-    uint16_t generation;   // of the entry; never 0
-    uint16_t rights;
-    uint16_t next_free; // index of the next free entry; 0 ends the list
+    handle_t handle;       // the entry's index, and above it its generation, which is never 0. Free: the next to be given
+    uint16_t rights;       // of a free one: none
+    uint16_t next_free;    // index of the next free entry; 0 ends the list
 };
 
 struct handle_table {
@@ -42,3 +42,15 @@ status_t handle_get(struct handle_table *table, handle_t handle, enum object_typ
 
 // Takes the object out of the table: the caller gets the table's reference.
 struct grant handle_remove(struct handle_table *table, struct handle_entry *entry);
+
+// The same, without saying what is wrong: nullptr. `rights` are some; stray upper bits of the handle are an error.
+static inline struct object *handle_peek(const struct handle_table *table, uint64_t handle, enum object_type type,
+                                         uint32_t rights) {
+    uint32_t index = handle & 0xffff;
+    if (index > table->limit) {
+        return nullptr;
+    }
+    const struct handle_entry *entry = &table->entries[index];
+    bool is_right = entry->handle == handle && (entry->rights & rights) == rights && entry->object->type == type;
+    return is_right ? entry->object : nullptr;
+}

@@ -176,6 +176,7 @@ static void bring_online(void) {
     interrupt_count++;
     trace(TRACE_TIMER, 0, 0);
     cpu->armed = DEADLINE_NEVER;
+    cpu->must_arm = true;
     timeout_run_expired(&cpu->timeouts, arch_clock_now());
     scheduler_leave_kernel();
 }

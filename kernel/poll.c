@@ -10,7 +10,7 @@
 #include "timer.h"
 
 void watch_init(struct watch *watch, struct object *source) {
-    watch->poll = nullptr;
+    watch->poll = watch->open_poll = nullptr;
     watch->source = source;
     list_init(&watch->node);
     list_init(&watch->ready_node);
@@ -19,15 +19,25 @@ void watch_init(struct watch *watch, struct object *source) {
 void watch_end(struct watch *watch) {
     list_remove(&watch->node);
     list_remove(&watch->ready_node);
-    watch->poll = nullptr;
+    watch->poll = watch->open_poll = nullptr;
 }
 
-struct thread *watch_waiter(const struct watch *watch) {
-    const struct poll *poll = watch->poll;
-    if (poll == nullptr || list_is_empty(&poll->waiters)) {
-        return nullptr;
+void poll_add_waiter(struct poll *poll, struct thread *thread) {
+    thread->wait_poll = poll;
+    thread->next_waiter = poll->waiters;
+    poll->waiters = thread;
+}
+
+void poll_forget_waiter(struct thread *thread) {
+    if (thread->wait_poll == nullptr) {
+        return;
     }
-    return LIST_CONTAINER(poll->waiters.next, struct thread, wait_node);
+    struct thread **link = &thread->wait_poll->waiters;
+    while (*link != thread) {
+        link = &(*link)->next_waiter;
+    }
+    *link = thread->next_waiter;
+    thread->wait_poll = nullptr;
 }
 
 void poll_destroy(struct object *object) {
@@ -35,8 +45,8 @@ void poll_destroy(struct object *object) {
     LIST_FOR_EACH(node, &poll->watches) {
         watch_end(LIST_CONTAINER(node, struct watch, node));
     }
-    LIST_FOR_EACH(node, &poll->waiters) {
-        struct thread *waiter = LIST_CONTAINER(node, struct thread, wait_node);
+    while (poll->waiters != nullptr) {
+        struct thread *waiter = poll->waiters;
         thread_end_wait(waiter, ERR_BAD_HANDLE);
         scheduler_make_ready(waiter);
     }
@@ -52,7 +62,6 @@ status_t sys_poll_create(struct thread *thread, uint64_t *out_poll) {
     object_init(&poll->object, OBJECT_POLL, account);
     list_init(&poll->watches);
     list_init(&poll->ready);
-    list_init(&poll->waiters);
     return process_add_handle(thread->process, &poll->object, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT, out_poll);
 }
 
@@ -113,15 +122,16 @@ static bool has_news(const struct object *object) {
 
 // A waiting thread gets the news at once. While one waits, no object of the poll has any.
 void watch_signal(struct watch *watch) {
-    struct thread *waiter;
-    while ((waiter = watch_waiter(watch)) != nullptr && has_news(watch->source)) {
+    struct poll *poll = watch->poll;
+    while (poll != nullptr && poll->waiters != nullptr && has_news(watch->source)) {
+        struct thread *waiter = poll->waiters;
         thread_end_wait(waiter, OK); // first: what it gets may make more news
         waiter->buffer->event.key = watch->key;
         (void) collect(watch->source, waiter);
         scheduler_make_ready(waiter);
     }
-    if (watch->poll != nullptr && list_is_empty(&watch->ready_node) && has_news(watch->source)) {
-        list_push_back(&watch->poll->ready, &watch->ready_node);
+    if (poll != nullptr && list_is_empty(&watch->ready_node) && has_news(watch->source)) {
+        list_push_back(&poll->ready, &watch->ready_node);
     }
 }
 
@@ -146,9 +156,8 @@ status_t sys_poll_add(struct thread *thread, handle_t poll_handle, handle_t obje
     if (watch->poll != nullptr) {
         return ERR_BUSY;
     }
-    watch->poll = poll;
+    watch->poll = watch->open_poll = poll;
     watch->key = key;
-    watch->is_paused = false;
     list_push_back(&poll->watches, &watch->node);
     watch_signal(watch);
     return OK;
@@ -178,7 +187,7 @@ status_t sys_poll_pause(struct thread *thread, handle_t poll_handle, handle_t ch
     if (paused > 1) {
         return ERR_INVALID_ARGUMENT;
     }
-    watch->is_paused = paused == 1;
+    watch->open_poll = paused == 1 ? nullptr : poll;
     watch_signal(watch);
     return OK;
 }
@@ -204,7 +213,8 @@ status_t poll_take(struct poll *poll, struct thread *thread, nsec_t deadline) {
     if (deadline != DEADLINE_NEVER && (deadline == 0 || arch_clock_now() >= deadline)) {
         return ERR_TIMED_OUT;
     }
-    thread_block(thread, &poll->waiters, deadline);
+    poll_add_waiter(poll, thread);
+    thread_block(thread, deadline);
     return STATUS_BLOCKED;
 }
 

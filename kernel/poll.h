@@ -12,7 +12,7 @@ struct thread;
 struct watch {
     struct poll *poll; // nullptr: not watched
     uint64_t key;
-    bool is_paused; // a channel's messages wait
+    struct poll *open_poll; // its poll; nullptr while paused: a channel's messages wait
     struct object *source;
     struct list node;       // in the poll's list of all
     struct list ready_node; // in the poll's queue of those that have something
@@ -22,7 +22,7 @@ struct poll {
     struct object object;
     struct list watches;
     struct list ready;
-    struct list waiters; // threads, by their wait_node
+    struct thread *waiters; // linked by next_waiter, the latest first
 };
 
 void watch_init(struct watch *watch, struct object *source);
@@ -30,7 +30,8 @@ void watch_end(struct watch *watch);         // its object goes away
 void watch_end_moved(struct object *object); // its handle goes to somebody else, who alone hears of it from now on
 void watch_signal(struct watch *watch);      // its object may have something to tell
 
-struct thread *watch_waiter(const struct watch *watch); // the first thread that waits on its poll; nullptr: none
+void poll_add_waiter(struct poll *poll, struct thread *thread);
+void poll_forget_waiter(struct thread *thread); // it waits no longer, if it did
 
 // Finds a poll to wait on. ERR_BAD_HANDLE, ERR_WRONG_TYPE, ERR_DENIED
 status_t poll_find(struct thread *thread, handle_t handle, struct poll **out_poll);

@@ -274,6 +274,14 @@ status_t sys_process_exit(struct thread *thread, int64_t code) {
     return STATUS_BLOCKED;
 }
 
+static uint64_t system_calls_of(const struct process *process) {
+    uint64_t count = process->system_calls; // of threads that have ended
+    LIST_FOR_EACH(node, &process->threads) {
+        count += LIST_CONTAINER(node, struct thread, process_node)->arch.system_calls;
+    }
+    return count;
+}
+
 static struct process_info info_of(const struct process *process) {
     return (struct process_info) {
         .isolation = process->isolation,
@@ -286,7 +294,7 @@ static struct process_info info_of(const struct process *process) {
         .messages_sent = process->messages_sent,
         .messages_received = process->messages_received,
         .page_faults = process->page_faults,
-        .system_calls = process->system_calls,
+        .system_calls = system_calls_of(process),
         .copied_bytes = process->copied_bytes,
         .handles = process->handles.used,
         .threads = process->thread_count,

@@ -1,8 +1,8 @@
 // The scheduler: per-CPU run queues, 32 priorities, round robin with time slices inside one.
 //
-// Each priority has two levels. A thread that used up a whole slice runs on the lower one until it blocks: so threads
-// that answer requests are not delayed by one of the same priority that computes without end. One that waited there too
-// long gets a slice on the upper level, so nobody starves inside a priority.
+// Each priority has two levels, the upper one odd. A thread that used up a whole slice runs on the lower one until it
+// blocks: so threads that answer requests are not delayed by one of the same priority that computes without end. One that
+// waited there too long gets a slice on the upper level, so nobody starves inside a priority.
 #include "scheduler.h"
 
 #include "channel.h"
@@ -26,13 +26,13 @@ void scheduler_init_cpu(struct cpu *cpu) {
     cpu->armed = DEADLINE_NEVER;
 }
 
-static int level_of(const struct thread *thread) {
-    return thread->priority * 2 + (thread->used_up_slice ? 0 : 1);
+uint8_t scheduler_level(uint8_t priority) {
+    return (uint8_t) (priority * 2 + 1);
 }
 
 static int running_level(const struct cpu *cpu) {
     const struct thread *current = cpu->arch.current;
-    return current == nullptr ? LEVEL_IDLE : level_of(current);
+    return current == nullptr ? LEVEL_IDLE : current->level;
 }
 
 static int highest_ready_level(const struct cpu *cpu) {
@@ -42,7 +42,7 @@ static int highest_ready_level(const struct cpu *cpu) {
 // --- Run queues ---
 
 static void enqueue(struct cpu *cpu, struct thread *thread, bool at_front) {
-    int level = level_of(thread);
+    int level = thread->level;
     thread->cpu = cpu;
     thread->state = THREAD_READY;
     if (at_front) {
@@ -52,11 +52,12 @@ static void enqueue(struct cpu *cpu, struct thread *thread, bool at_front) {
     }
     cpu->ready_levels |= 1ull << level;
     cpu->ready_count++;
+    cpu->must_arm = true;
 }
 
 void scheduler_remove(struct thread *thread) {
     struct cpu *cpu = thread->cpu;
-    int level = level_of(thread);
+    int level = thread->level;
     list_remove(&thread->ready_node);
     cpu->ready_count--;
     if (list_is_empty(&cpu->ready[level])) {
@@ -85,7 +86,7 @@ static struct cpu *choose_cpu(const struct thread *thread) {
 static void notify(struct cpu *cpu, const struct thread *thread) {
     if (cpu == cpu_self()) {
         cpu->arch.must_schedule = true;
-    } else if (running_level(cpu) <= level_of(thread)) {
+    } else if (running_level(cpu) <= thread->level) {
         scheduler_ipis++;
         arch_send_reschedule(cpu);
     }
@@ -100,12 +101,11 @@ void scheduler_make_ready(struct thread *thread) {
 
 void scheduler_hand_over(struct thread *thread) {
     struct cpu *cpu = cpu_self();
-    if (highest_ready_level(cpu) > level_of(thread)) {
+    if (cpu->ready_levels != 0 && highest_ready_level(cpu) > thread->level) {
         scheduler_make_ready(thread);
-        return;
+    } else {
+        cpu->next = thread;
     }
-    thread->state = THREAD_READY;
-    cpu->next = thread;
 }
 
 void scheduler_kill_running(struct thread *thread) {
@@ -128,11 +128,9 @@ static void wait_timed_out(struct timeout *timeout) {
     }
 }
 
-void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline) {
+void thread_block(struct thread *thread, nsec_t deadline) {
     thread->state = THREAD_BLOCKED;
-    if (waiters != nullptr) {
-        list_push_back(waiters, &thread->wait_node);
-    }
+    thread->level |= 1;
     timeout_start(&thread->timeout, deadline, wait_timed_out);
     cpu_self()->arch.must_schedule = true;
 }
@@ -142,10 +140,8 @@ void thread_end_wait(struct thread *thread, status_t status) {
         panic("thread %u is woken but does not wait", thread->id);
     }
     thread->state = THREAD_READY;
-    list_remove(&thread->wait_node);
+    poll_forget_waiter(thread);
     timeout_stop(&thread->timeout);
-    thread->used_up_slice = false;
-    thread->slice_left = SLICE;
     arch_set_result(&thread->arch, status, 0);
 }
 
@@ -177,7 +173,7 @@ static struct thread *take_starved(struct cpu *cpu, int level, nsec_t now) {
         return nullptr;
     }
     scheduler_remove(thread);
-    thread->used_up_slice = false;
+    thread->level |= 1;
     return thread;
 }
 
@@ -196,28 +192,25 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
 }
 
 // The thread runs on the CPU from now on.
-static void put_on(struct cpu *cpu, struct thread *thread) {
+[[gnu::always_inline]] static inline void put_on(struct cpu *cpu, struct thread *thread) {
     thread->state = THREAD_RUNNING;
     thread->cpu = cpu;
     cpu->arch.current = thread;
     arch_thread_enter(&thread->arch);
     scheduler_switches++;
-    trace(TRACE_SWITCH, thread->id, thread->process->id);
 }
 
-static void account(struct cpu *cpu, struct process *process) {
+[[gnu::always_inline]] static inline void account(struct cpu *cpu, struct process *process) {
     uint64_t ticks = arch_ticks();
     process->cpu_ticks += ticks - cpu->accounted_until;
-    process->system_calls += cpu->arch.system_calls;
     cpu->accounted_until = ticks;
-    cpu->arch.system_calls = 0;
 }
 
 void scheduler_account_current(void) {
     account(cpu_self(), arch_cpu_current()->process);
 }
 
-static void take_off(struct cpu *cpu, struct thread *thread) {
+[[gnu::always_inline]] static inline void take_off(struct cpu *cpu, struct thread *thread) {
     account(cpu, thread->process);
     arch_thread_leave(&thread->arch);
 }
@@ -225,31 +218,27 @@ static void take_off(struct cpu *cpu, struct thread *thread) {
 static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t now) {
     int ready = highest_ready_level(cpu);
     if (now >= cpu->slice_end) {
-        thread->used_up_slice = true;
+        thread->level &= ~1;
         return true;
     }
-    return ready > level_of(thread);
+    return ready > thread->level;
 }
 
 static void leave_current(struct cpu *cpu, nsec_t now) {
     struct thread *thread = cpu->arch.current;
     take_off(cpu, thread);
-    thread->slice_left = now < cpu->slice_end ? cpu->slice_end - now : 0;
     cpu->arch.current = nullptr;
     if (thread->state == THREAD_DEAD) {
         thread_free(thread);
     } else if (thread->state == THREAD_RUNNING) {
         // Preempted in its slice: it is next of its level. At the slice's end: behind the others.
         thread->ready_since = now;
+        thread->slice_left = now < cpu->slice_end ? cpu->slice_end - now : 0;
         enqueue(cpu, thread, thread->slice_left > 0);
     }
 }
 
-// Loads the thread's address space. Kernel-isolated threads run in any.
-static void use_space(struct cpu *cpu, struct vmspace *space) {
-    if (cpu->space == space || (space != nullptr && !space->is_user)) {
-        return;
-    }
+[[gnu::always_inline]] static inline void load_space(struct cpu *cpu, struct vmspace *space) {
     struct vmspace *before = cpu->space;
     cpu->space = space;
     if (space != nullptr) {
@@ -257,16 +246,29 @@ static void use_space(struct cpu *cpu, struct vmspace *space) {
     }
     arch_vmspace_activate(space != nullptr ? &space->own : &arch_kernel_space);
     scheduler_space_switches++;
-    if (before != nullptr) {
-        vmspace_release(before);
+    if (before != nullptr && --before->references == 0) {
+        vmspace_destroy(before);
+    }
+}
+
+// Loads the thread's address space. Kernel-isolated threads run in any that lives.
+[[gnu::always_inline]] static inline void use_space(struct cpu *cpu, const struct thread *thread) {
+    struct vmspace *space = thread != nullptr ? thread->process->space : nullptr;
+    if (space != nullptr && space->is_user) {
+        if (cpu->space != space) {
+            load_space(cpu, space);
+        }
+    } else if (cpu->space != nullptr && cpu->space->is_dead) {
+        load_space(cpu, nullptr);
     }
 }
 
 // Earlier only: an interrupt with nothing due costs less than setting the timer at each change.
 static void arm_timer(struct cpu *cpu) {
+    cpu->must_arm = false;
     nsec_t deadline = timeout_next(&cpu->timeouts);
     const struct thread *current = cpu->arch.current;
-    if (cpu->ready_levels != 0 && current != nullptr && highest_ready_level(cpu) >= (level_of(current) & ~1) &&
+    if (cpu->ready_levels != 0 && current != nullptr && highest_ready_level(cpu) >= (current->level & ~1) &&
         cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
@@ -284,8 +286,11 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
     struct thread *next = take_next(cpu, now);
     if (next != nullptr) {
         cpu->accounted_until = arch_ticks();
+        cpu->must_arm = true;
         cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
+        next->slice_left = 0;
         put_on(cpu, next);
+        trace(TRACE_SWITCH, next->id, next->process->id);
     } else if (!was_idle) {
         trace(TRACE_SWITCH, 0, 0);
     }
@@ -298,6 +303,7 @@ static void schedule(struct cpu *cpu) {
         cpu->next = nullptr;
         take_off(cpu, current);
         put_on(cpu, next);
+        trace(TRACE_SWITCH, next->id, next->process->id);
         return;
     }
     nsec_t now = arch_clock_now();
@@ -310,17 +316,43 @@ static void schedule(struct cpu *cpu) {
     struct cpu *cpu = cpu_self();
     schedule(cpu);
     struct thread *current = cpu->arch.current;
-    if (cpu->space != nullptr && cpu->space->is_dead) {
-        use_space(cpu, nullptr);
+    use_space(cpu, current);
+    if (cpu->must_arm) {
+        arm_timer(cpu);
     }
-    arm_timer(cpu);
+    if (cpu->arch.call_limit == 0) {
+        syscall_limit_reset(cpu);
+    }
     cpu->arch.must_schedule = false;
     if (current == nullptr) {
         arch_idle();
     }
-    use_space(cpu, current->process->space);
-    if (cpu->arch.call_limit == 0) {
-        syscall_limit_reset(cpu);
-    }
     arch_resume(&current->arch);
+}
+
+bool scheduler_may_switch_to(const struct thread *to) {
+    const struct cpu *cpu = cpu_self();
+    return (cpu->ready_levels == 0 || highest_ready_level(cpu) <= to->level) && trace_area.events == 0;
+}
+
+[[gnu::noinline]] static void set_deadline(struct cpu *cpu, struct thread *thread, nsec_t deadline) {
+    timeout_start(&thread->timeout, deadline, wait_timed_out);
+    if (cpu->must_arm) {
+        arm_timer(cpu);
+    }
+    cpu->arch.must_schedule = false;
+}
+
+[[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
+    struct cpu *cpu = cpu_self();
+    arch_thread_save_return(&from->arch);
+    from->state = THREAD_BLOCKED;
+    from->level |= 1;
+    take_off(cpu, from);
+    put_on(cpu, to);
+    if (deadline != DEADLINE_NEVER) {
+        set_deadline(cpu, from, deadline);
+    }
+    use_space(cpu, to);
+    arch_resume(&to->arch);
 }

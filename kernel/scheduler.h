@@ -5,9 +5,10 @@
 #include "thread.h"
 
 void scheduler_init_cpu(struct cpu *cpu);
+uint8_t scheduler_level(uint8_t priority); // of a thread that begins
 
-// The running thread waits: on a list (or none) and until a deadline, when its system call ends with ERR_TIMED_OUT.
-void thread_block(struct thread *thread, struct list *waiters, nsec_t deadline);
+// The running thread waits for what was noted in it, until a deadline, when its system call ends with ERR_TIMED_OUT.
+void thread_block(struct thread *thread, nsec_t deadline);
 
 // A thread waits no longer; its system call ends with this status. Follow with one of the next two.
 void thread_end_wait(struct thread *thread, status_t status);
@@ -17,6 +18,11 @@ void scheduler_make_ready(struct thread *thread);
 // The running thread has just blocked: this one goes on in its place, with the rest of its time slice, unless something
 // more important is ready.
 void scheduler_hand_over(struct thread *thread);
+
+// The fast way of all that, from within a system call: `from`, which runs, blocks; `to`, which is in no run queue and no
+// longer waits, goes on. Its callee-saved registers are saved.
+bool scheduler_may_switch_to(const struct thread *to);
+[[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
 
 void scheduler_remove(struct thread *thread);       // from the run queue
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it

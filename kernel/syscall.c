@@ -15,7 +15,6 @@ status_t syscall_check(uint64_t number) {
     if (number >= SYSCALL_COUNT) {
         return ERR_NOT_SUPPORTED;
     }
-    cpu_self()->arch.system_calls++;
     trace(TRACE_SYSTEM_CALL, number, 0);
     return OK;
 }

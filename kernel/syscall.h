@@ -15,6 +15,17 @@ enum : int32_t { STATUS_BLOCKED_NUMBER = 2 };
 status_t syscall_copy_in(struct thread *thread, void *to, uaddr_t from, size_t size);
 status_t syscall_copy_out(struct thread *thread, uaddr_t to, const void *from, size_t size);
 
+// In the two registers that the calling convention has for it.
+struct syscall_result {
+    int64_t status;
+    uint64_t value;
+};
+
+// What entry code calls, for those that the fast path leaves to it; the others' are in the generated table.
+struct syscall_result enter_channel_call(uint64_t channel, uint64_t deadline, uint64_t, uint64_t, uint64_t, uint64_t);
+struct syscall_result enter_channel_reply_wait(uint64_t channel, uint64_t poll, uint64_t deadline, uint64_t, uint64_t,
+                                               uint64_t);
+
 // Asked by entry code before a call whose number is not below cpu->arch.call_limit. OK: make the call. Else: its result.
 status_t syscall_check(uint64_t number);
 void syscall_limit_reset(struct cpu *cpu); // nothing is to be asked before the calls of its next thread, or only tracing

@@ -3,6 +3,7 @@
 
 #include "channel.h"
 #include "heap.h"
+#include "poll.h"
 #include "scheduler.h"
 #include "syscall.h"
 #include "vmspace.h"
@@ -52,10 +53,9 @@ status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_si
     }
     arch_thread_init(&thread->arch, process->space->is_user, entry, stack_top, argument, thread->buffer_address);
     thread->process = process;
-    thread->priority = process->priority;
+    thread->level = scheduler_level(process->priority);
     thread->id = next_id++;
     list_init(&thread->ready_node);
-    list_init(&thread->wait_node);
     list_push_back(&process->threads, &thread->process_node);
     process->thread_count++;
     *out_thread = thread;
@@ -67,7 +67,7 @@ void thread_start(struct thread *thread) {
 }
 
 static void leave_wait(struct thread *thread) {
-    list_remove(&thread->wait_node);
+    poll_forget_waiter(thread);
     timeout_stop(&thread->timeout);
     if (thread->call_channel != nullptr) {
         thread->call_channel->caller = nullptr;
@@ -105,6 +105,7 @@ void thread_free(struct thread *thread) {
     if (thread->handle_object != nullptr) {
         thread->handle_object->thread = nullptr;
     }
+    process->system_calls += thread->arch.system_calls;
     list_remove(&thread->process_node);
     arch_thread_free(&thread->arch, process->account);
     heap_free(thread, sizeof(*thread), process->account);

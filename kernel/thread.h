@@ -9,6 +9,7 @@
 #include <starina/message.h>
 
 struct channel;
+struct poll;
 struct process;
 
 enum thread_state : uint8_t {
@@ -24,14 +25,14 @@ struct thread {
     struct process *process;
     struct list process_node;
     enum thread_state state;
-    uint8_t priority;   // 0 to 31
-    bool used_up_slice; // runs after those of its priority that have not, until it blocks
+    uint8_t level;      // of the run queue: scheduler.c
     uint32_t id;        // for the trace
     struct cpu *cpu;    // where it runs or last ran
-    nsec_t slice_left;
+    nsec_t slice_left; // 0: it gets a whole one
     nsec_t ready_since;
     struct list ready_node;
-    struct list wait_node;                 // in what it waits for, while blocked
+    struct poll *wait_poll;                // waits for an event of it
+    struct thread *next_waiter;            // on the same poll
     struct timeout timeout;                // of the wait
     struct channel *call_channel;          // waits for a reply on it
     struct thread_buffer *buffer;          // the kernel's view of the page

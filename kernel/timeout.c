@@ -58,7 +58,9 @@ void timeout_start(struct timeout *timeout, nsec_t deadline, void (*expired)(str
     }
     struct cpu *cpu = cpu_self();
     struct timeout **heap = &cpu->timeouts;
-    cpu->arch.must_schedule |= deadline < cpu->armed; // on its way out of the kernel it sets its timer
+    if (deadline < cpu->armed) {
+        cpu->must_arm = cpu->arch.must_schedule = true; // on its way out of the kernel
+    }
     *timeout = (struct timeout) {.deadline = deadline, .expired = expired, .heap = heap, .rank = 1};
     set_root(heap, merge(*heap, timeout));
 }

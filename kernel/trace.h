@@ -45,7 +45,7 @@ extern struct trace_area trace_area;
 void trace_start(void *memory, uint32_t cpus);
 
 void trace_process(uint32_t process_id, const char *name); // a process exists from now on; also while tracing is off
-void trace_record(enum trace_kind kind, uint64_t a, uint64_t b);
+[[gnu::noinline]] void trace_record(enum trace_kind kind, uint64_t a, uint64_t b);
 
 static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b) {
     if (trace_area.events != 0) {

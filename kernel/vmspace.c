@@ -36,10 +36,7 @@ status_t vmspace_create(const struct isolation *isolation, struct account *accou
     return OK;
 }
 
-void vmspace_release(struct vmspace *space) {
-    if (--space->references > 0) {
-        return;
-    }
+void vmspace_destroy(struct vmspace *space) {
     space->isolation->space_destroy(space);
     struct list *node;
     while ((node = list_pop_front(&space->mappings)) != nullptr) {
@@ -56,7 +53,9 @@ void vmspace_end(struct vmspace *space) {
             arch_send_reschedule(&cpus[i]);
         }
     }
-    vmspace_release(space);
+    if (--space->references == 0) {
+        vmspace_destroy(space);
+    }
 }
 
 bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size) {

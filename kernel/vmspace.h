@@ -20,7 +20,7 @@ struct vmspace {
 // ERR_NO_MEMORY
 status_t vmspace_create(const struct isolation *isolation, struct account *account, struct vmspace **out_space);
 void vmspace_end(struct vmspace *space);     // the process is gone: releases its reference, and soon all CPUs theirs
-void vmspace_release(struct vmspace *space); // one reference
+void vmspace_destroy(struct vmspace *space); // the last reference is gone
 
 // Is [address, address + size) within the component's part of the address space? Not whether it is mapped.
 bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size);

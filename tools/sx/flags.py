@@ -25,12 +25,13 @@ CODE = [
 ]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 COMPONENT = ["-fPIE"]
-KERNEL = ["-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only", "-Wframe-larger-than=1024"]
+KERNEL = ["-flto", "-momit-leaf-frame-pointer", "-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only", "-Wframe-larger-than=1024"]
 DEBUG = ["-fsanitize=undefined", "-fsanitize-trap=all"]
 FOREIGN = ["-w"]
 
 COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "-z", "noexecstack", "-z", "text", "-z", "norelro"]
 COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings"]
+KERNEL_JOIN = ["-r", "--lto-O2"]  # once, as one object of code: every image links it with its own archive
 KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]
 
 # Programs of ours for the machine that builds, which need nothing of the one where they run.

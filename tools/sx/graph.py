@@ -247,7 +247,9 @@ class Graph:
         for name in KERNEL_FOLDERS:
             if (ROOT / name).is_dir():
                 objects += self.objects(trees.sources(ROOT / name, (".c", ".S")), self.out / name, arguments)
-        return objects
+        joined = self.out / "kernel.o"
+        self.build([joined], "link", objects, flags=" ".join(flags.KERNEL_JOIN))
+        return joined
 
     def archive(self, compiled, stripped):
         """The archive of a system as an object file for the linker."""
@@ -269,7 +271,7 @@ class Graph:
     def image(self, compiled, kernel, stripped):
         image = self.out / compiled.name / "starina.elf"
         arguments = " ".join([*flags.KERNEL_LINK, "-T", LINKER_SCRIPT])
-        inputs = [*kernel, self.archive(compiled, stripped)]
+        inputs = [kernel, self.archive(compiled, stripped)]
         self.build([image], "link", inputs, implicit=[LINKER_SCRIPT], flags=arguments)
         return image
 
@@ -284,7 +286,7 @@ def write(tree, systems, debug):
     programs = [graph.program(name) for name in PROGRAMS]
     graph.benchmarks()
     kernel = graph.kernel()
-    graph.build(["kernel"], "phony", kernel)
+    graph.build(["kernel"], "phony", [kernel])
     images = [graph.image(item, kernel, stripped) for item in systems]
     graph.build(["all"], "phony", ["components", "kernel", *programs, *images])
     write_if_changed(graph.out / "build.ninja", graph.ninja.text().encode())

@@ -27,6 +27,7 @@ struct arch_thread {
     uint64_t rip, rflags;
     uint64_t cs, ss;          // tell user from kernel isolation
     uint64_t resume_full;     // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
+    uint64_t system_calls;    // it has made
     void *fpu_area;           // XSAVE area
     struct arch_cpu *fpu_cpu; // whose registers hold its state, if that CPU's fpu_owner agrees
 };
@@ -42,7 +43,6 @@ struct arch_cpu {
     uint64_t kernel_stack_top;
     vaddr_t component_stack; // of the thread that is in a system call
     uint64_t call_limit;     // lowest number that is no system call; 0: syscall_check is to be asked first
-    uint64_t system_calls;   // made by the current thread, and not yet accounted for
     bool must_schedule;      // the system call's end is not the way back to the current thread
     volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
     struct arch_thread *fpu_owner;

@@ -20,7 +20,6 @@
     jc 2f
 1:  cmpq %gs:CPU_CALL_LIMIT, %rax
     jae 3f
-    incq %gs:CPU_SYSTEM_CALLS
     callq *syscall_functions(, %rax, 8)
 4:  cmpb $0, %gs:CPU_MUST_SCHEDULE
 .endm
@@ -37,9 +36,11 @@
 entry_syscall:
     swapgs
     movq %rsp, %gs:CPU_COMPONENT_STACK
+    movq %gs:CPU_CURRENT, %rsp
+    movq %rcx, THREAD_RIP(%rsp)
+    movq %r11, THREAD_RFLAGS(%rsp)
+    incq THREAD_SYSTEM_CALLS(%rsp)
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
-    pushq %rcx // rip
-    pushq %r11 // rflags
     movq %r10, %rcx
     CALL_KERNEL
     jne leave_user_thread
@@ -49,8 +50,9 @@ entry_syscall:
     xorl %r8d, %r8d
     xorl %r9d, %r9d
     xorl %r10d, %r10d
-    popq %r11
-    popq %rcx
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_RFLAGS(%rcx), %r11
+    movq THREAD_RIP(%rcx), %rcx
     movq %gs:CPU_COMPONENT_STACK, %rsp
     swapgs
     sysretq
@@ -58,8 +60,6 @@ entry_syscall:
 
 leave_user_thread:
     movq %gs:CPU_CURRENT, %rdi
-    popq THREAD_RFLAGS(%rdi)
-    popq THREAD_RIP(%rdi)
     movq %gs:CPU_COMPONENT_STACK, %rcx
 leave_thread:
     movq %rcx, THREAD_RSP(%rdi)
@@ -80,6 +80,8 @@ leave_thread:
 entry_kernel_call:
     cli
     movq %rsp, %gs:CPU_COMPONENT_STACK
+    movq %gs:CPU_CURRENT, %r11
+    incq THREAD_SYSTEM_CALLS(%r11)
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     CALL_KERNEL
     jne leave_kernel_thread
@@ -97,6 +99,34 @@ leave_kernel_thread:
     movq $(FLAG_INTERRUPTS | 2), THREAD_RFLAGS(%rdi)
     addq $8, %rcx
     jmp leave_thread
+
+// Functions of the system calls that may switch at once: fast_* comes back only if it has not. Its calling convention,
+// preserve_none, has the arguments in these registers and keeps none but rbp.
+.macro ENTER_FAST name
+    .globl enter_fast_\name
+enter_fast_\name:
+    movq %gs:CPU_CURRENT, %r11
+    movq %rbx, THREAD_RBX(%r11)
+    movq %rbp, THREAD_RBP(%r11)
+    movq %r12, THREAD_R12(%r11)
+    movq %r13, THREAD_R13(%r11)
+    movq %r14, THREAD_R14(%r11)
+    movq %r15, THREAD_R15(%r11)
+    movq %rdi, %r12
+    movq %rsi, %r13
+    movq %rdx, %r14
+    call fast_\name
+    movq %gs:CPU_CURRENT, %r11
+    movq THREAD_RBX(%r11), %rbx
+    movq THREAD_R12(%r11), %r12
+    movq THREAD_R13(%r11), %r13
+    movq THREAD_R14(%r11), %r14
+    movq THREAD_R15(%r11), %r15
+    ret
+.endm
+
+ENTER_FAST channel_call
+ENTER_FAST channel_reply_wait
 
 .macro PUSH_CALL
     pushq %rax
@@ -304,19 +334,19 @@ entry_tlb_flush:
     .globl leave_to_thread
 leave_to_thread:
     movq %rdi, %rsp // no stack is needed any more
+    movq THREAD_RAX(%rsp), %rax
+    movq THREAD_RDX(%rsp), %rdx
     movq THREAD_RBX(%rsp), %rbx
     movq THREAD_RBP(%rsp), %rbp
-    movq THREAD_RDX(%rsp), %rdx
     movq THREAD_R12(%rsp), %r12
     movq THREAD_R13(%rsp), %r13
     movq THREAD_R14(%rsp), %r14
     movq THREAD_R15(%rsp), %r15
-    movq THREAD_RAX(%rsp), %rax
     cmpq $0, THREAD_RESUME_FULL(%rsp)
     jne leave_full
     movq THREAD_RIP(%rsp), %rcx
-    testb $3, THREAD_CS(%rsp)
-    jz leave_to_kernel_component
+    cmpb $SELECTOR_USER_CODE, THREAD_CS(%rsp)
+    jne 1f
     movq THREAD_RFLAGS(%rsp), %r11
     movq THREAD_RSP(%rsp), %rsp
     xorl %edi, %edi // nothing of the kernel's
@@ -326,9 +356,7 @@ leave_to_thread:
     xorl %r10d, %r10d
     swapgs
     sysretq
-
-leave_to_kernel_component:
-    movq THREAD_RSP(%rsp), %rsp
+1:  movq THREAD_RSP(%rsp), %rsp
     sti
     jmp *%rcx
 

@@ -65,7 +65,7 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
 }
 
 // Nothing to load if it was the last one here and has been nowhere else since.
-void arch_thread_enter(struct arch_thread *thread) {
+[[gnu::always_inline]] void arch_thread_enter(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
         load(thread->fpu_area);
@@ -74,6 +74,6 @@ void arch_thread_enter(struct arch_thread *thread) {
     }
 }
 
-void arch_thread_leave(struct arch_thread *thread) {
+[[gnu::always_inline]] void arch_thread_leave(struct arch_thread *thread) {
     save(thread->fpu_area);
 }

@@ -98,12 +98,9 @@ void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account) {
     page_free(account, 0, space->root);
 }
 
-void arch_vmspace_activate(struct arch_vmspace *space) {
-    struct arch_cpu *cpu = &arch_cpu()->arch;
-    if (cpu->active_root != space->root) {
-        cpu->active_root = space->root;
-        write_cr3(space->root);
-    }
+[[gnu::always_inline]] void arch_vmspace_activate(struct arch_vmspace *space) {
+    arch_cpu()->arch.active_root = space->root;
+    write_cr3(space->root);
 }
 
 static unsigned index_at(vaddr_t address, unsigned level) {

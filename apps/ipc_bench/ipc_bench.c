@@ -1,0 +1,218 @@
+// ipc_bench: measures system calls and messages. Under `--icount` a nanosecond is an instruction.
+//
+// Each figure is the median of several rounds, in hundredths of an instruction per operation; the loop and the caller's own
+// instructions are in it. The lines that it logs are read by tools/bench/ipc.py.
+#include <ipc.client.h>
+#include <needs.h>
+
+enum { ROUNDS = 9, OPERATIONS = 1000 };
+enum : uint32_t { KIND = 0x7ff00000, QUEUE_SIZE = 65536 };
+
+// One operation, so often. An error ends the component.
+struct subject {
+    const char *name;
+    status_t (*run)(size_t operations);
+};
+
+static channel_t channel, other_end;
+static poll_t poll;
+static ktimer_t moved;
+
+// --- What is measured ---
+
+static status_t null_calls(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        TRY(trace_write(0, i));
+    }
+    return OK;
+}
+
+static inline void write_message(uint32_t class, size_t words, uint16_t handle_count) {
+    struct message *out = message_out();
+    out->header.kind = KIND | class;
+    out->header.transaction = 0;
+    out->header.status = OK;
+    out->header.length = (uint16_t) (words * sizeof(uint64_t));
+    out->header.handle_count = handle_count;
+    uint64_t *data = (uint64_t *) out->data;
+    for (size_t i = 0; i < words; i++) {
+        data[i] = i;
+    }
+}
+
+static status_t sends(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_SEND, 4, 0);
+        TRY(channel_send(channel));
+    }
+    return OK;
+}
+
+static status_t receives(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        TRY(poll_wait(poll, 0));
+    }
+    return OK;
+}
+
+static inline status_t calls(size_t operations, size_t words) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_CALL, words, 0);
+        TRY(channel_call(channel, DEADLINE_NEVER));
+    }
+    return OK;
+}
+
+static status_t empty_calls(size_t operations) {
+    return calls(operations, 0);
+}
+
+static status_t word_calls(size_t operations) {
+    return calls(operations, 4);
+}
+
+static status_t line_calls(size_t operations) {
+    return calls(operations, 8);
+}
+
+static status_t timed_calls(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_CALL, 4, 0);
+        TRY(channel_call(channel, clock_ns() + NSEC_PER_SEC));
+    }
+    return OK;
+}
+
+static status_t moving_calls(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_CALL, 0, 1);
+        message_out()->header.handles[0] = moved.handle;
+        TRY(channel_call(channel, DEADLINE_NEVER));
+        moved.handle = message_reply()->header.handles[0];
+    }
+    return OK;
+}
+
+static status_t round_trips(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_CALL, 4, 0);
+        TRY(channel_send(channel));
+        TRY(poll_wait(poll, DEADLINE_NEVER));
+    }
+    return OK;
+}
+
+static status_t generated_calls(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        struct ipc_add request = {1, 2, i, i};
+        struct ipc_add_reply reply;
+        TRY(ipc_add_call(need_ipc(), &request, &reply, DEADLINE_NEVER));
+    }
+    return OK;
+}
+
+// --- How ---
+
+static void sort(uint64_t *values) {
+    for (size_t i = 1; i < ROUNDS; i++) {
+        for (size_t j = i; j > 0 && values[j] < values[j - 1]; j--) {
+            uint64_t swap = values[j];
+            values[j] = values[j - 1];
+            values[j - 1] = swap;
+        }
+    }
+}
+
+// What the machine does for one thousand operations, besides executing instructions.
+static status_t log_events(const char *name, status_t (*run)(size_t operations)) {
+    struct system_info before, after;
+    struct process_info own_before, own_after;
+    TRY(system_info(&before));
+    TRY(process_info((process_t) {HANDLE_INVALID}, &own_before));
+    TRY(run(OPERATIONS));
+    TRY(process_info((process_t) {HANDLE_INVALID}, &own_after));
+    TRY(system_info(&after));
+    log_info("events %s calls %lu spaces %lu switches %lu interrupts %lu ipis %lu faults %lu", name,
+             own_after.system_calls - own_before.system_calls - 1, after.address_space_switches - before.address_space_switches,
+             after.context_switches - before.context_switches, after.interrupts - before.interrupts, after.ipis - before.ipis,
+             own_after.page_faults - own_before.page_faults);
+    return OK;
+}
+
+static status_t time_of(status_t (*run)(size_t operations), uint64_t *out_ns) {
+    nsec_t start = clock_ns();
+    TRY(run(OPERATIONS));
+    *out_ns = clock_ns() - start;
+    return OK;
+}
+
+static void log_result(const char *name, uint64_t *times) {
+    sort(times);
+    log_info("result %s %lu", name, times[ROUNDS / 2] * 100 / OPERATIONS);
+}
+
+static status_t measure(const struct subject *subject) {
+    uint64_t times[ROUNDS];
+    for (size_t round = 0; round < ROUNDS; round++) {
+        TRY(time_of(subject->run, &times[round]));
+    }
+    log_result(subject->name, times);
+    return log_events(subject->name, subject->run);
+}
+
+static status_t open_pair(bool watch_own) {
+    uint64_t ends;
+    TRY(channel_create(QUEUE_SIZE, &ends));
+    channel = (channel_t) {(handle_t) ends};
+    other_end = (channel_t) {(handle_t) (ends >> 32)};
+    TRY(poll_create(&poll));
+    return poll_add(poll, watch_own ? channel.handle : other_end.handle, 0);
+}
+
+static void close_pair(void) {
+    (void) handle_close(poll.handle);
+    (void) handle_close(channel.handle);
+}
+
+// The queue takes one round of messages, which are then received.
+static status_t measure_queue(void) {
+    TRY(open_pair(false));
+    uint64_t send_times[ROUNDS], receive_times[ROUNDS];
+    for (size_t round = 0; round < ROUNDS; round++) {
+        TRY(time_of(sends, &send_times[round]));
+        TRY(time_of(receives, &receive_times[round]));
+    }
+    log_result("send_4_words", send_times);
+    log_result("receive_4_words", receive_times);
+    close_pair();
+    return handle_close(other_end.handle);
+}
+
+static status_t measure_served(const struct subject *subjects, size_t count, bool separate_calls) {
+    TRY(open_pair(true));
+    TRY(ipc_answer_send(need_ipc(), &(struct ipc_answer) {.channel = other_end, .separate_calls = separate_calls}));
+    for (size_t i = 0; i < count; i++) {
+        TRY(measure(&subjects[i]));
+    }
+    close_pair();
+    return OK;
+}
+
+static status_t start(void) {
+    static const struct subject bare[] = {
+        {"call_0_words", empty_calls},       {"call_4_words", word_calls},    {"call_64_bytes", line_calls},
+        {"call_4_words_timed", timed_calls}, {"call_1_handle", moving_calls},
+    };
+    static const struct subject separate = {"send_wait_4_words", round_trips};
+    static const struct subject null = {"null", null_calls}, generated = {"generated_call_4_words", generated_calls};
+    TRY(timer_create(&moved));
+    TRY(measure(&null));
+    TRY(measure_queue());
+    TRY(measure_served(bare, sizeof(bare) / sizeof(bare[0]), false));
+    TRY(measure_served(&separate, 1, true));
+    TRY(measure(&generated));
+    log_info("done");
+    component_exit(0);
+}
+
+COMPONENT(ipc_bench, .start = start);
