@@ -53,7 +53,7 @@ extern const uint8_t archive_start[], archive_end[];
 
 // Boot CPU: paging on, boot_info filled in, console works; lock not yet used.
 [[noreturn]] void kernel_main(void);
-[[noreturn]] void kernel_cpu_main(void);       // each further CPU, once its arch_cpu is set up
+[[noreturn]] void kernel_cpu_main(void); // each further CPU, once its arch_cpu is set up
 // A vector from arch_vector_allocate; already acknowledged to the LAPIC.
 [[noreturn]] void kernel_on_interrupt(unsigned vector);
 [[noreturn]] void kernel_on_timer(void);      // this CPU's arch_timer_set deadline passed
@@ -87,7 +87,7 @@ static inline void arch_set_result(struct arch_thread *thread, int64_t status, u
 
 // --- CPUs and threads ---
 
-struct cpu *arch_cpu(void);                           // the executing one (a GS load)
+struct cpu *arch_cpu(void);                          // the executing one (a GS load)
 static inline struct thread *arch_cpu_current(void); // its thread (in arch_types.h)
 
 // Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top. Those of
@@ -104,12 +104,16 @@ static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 void arch_thread_enter(struct arch_thread *thread);
 void arch_thread_leave(struct arch_thread *thread);
 
+// The same in one, where both are in a system call: by the calling convention their FPU registers are dead.
+void arch_thread_switch(struct arch_thread *from, struct arch_thread *to);
+
 // The running thread is in a system call from which its CPU will not return: saves where it is to go on.
 void arch_thread_save_return(struct arch_thread *thread);
 
 // Continues the thread where it left off. The caller has set arch_cpu()->current; this releases the kernel lock
 // (kernel_unlock) and leaves the kernel. The thread's address space is active already.
 [[noreturn]] void arch_resume(struct arch_thread *thread);
+[[noreturn]] void arch_end_call(struct arch_thread *thread); // the same of one that is in a system call, which ends with OK
 
 // Waits for an interrupt without holding the lock, on the CPU's own stack. The interrupt's handler ends this wait by
 // never returning to it.
@@ -173,7 +177,7 @@ void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_d
 
 // --- Time ---
 
-nsec_t arch_clock_now(void); // monotonic, ns since the first instruction, same on all CPUs
+nsec_t arch_clock_now(void);             // monotonic, ns since the first instruction, same on all CPUs
 nsec_t arch_ticks_to_ns(uint64_t ticks); // a length of time
 // This CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once.
 void arch_timer_set(nsec_t deadline);

@@ -31,7 +31,7 @@ struct channel {
     bool is_writable_again; // EVENT_WRITABLE is due
     bool is_close_told;     // EVENT_CLOSED was delivered
 
-    struct thread *caller; // waits in channel_call
+    struct thread *caller;     // waits in channel_call
     uint32_t call_transaction; // of the latest channel_call
 };
 

@@ -11,9 +11,10 @@ struct cpu {
     struct arch_cpu arch; // first: its architecture finds it by this. arch.current is the running thread
     bool is_online;
     struct vmspace *space; // whose page tables are loaded; holds a reference. nullptr: the kernel's
-    struct thread *next;   // scheduler_hand_over: who goes on in place of the current thread
+    bool is_idle;
+    struct thread *next;      // goes on when the current thread blocks; ready, but in no queue
     uint64_t accounted_until; // in ticks: since then the current thread's process has used the CPU
-    nsec_t slice_end;      // when the current thread has used up its slice
+    nsec_t slice_end;         // when the current thread has used up its slice
     struct list ready[LEVEL_COUNT];
     uint64_t ready_levels; // bit set: that list is not empty
     uint32_t ready_count;

@@ -1,105 +1,254 @@
-// The fast path of channel_call and channel_reply_wait: a message without handles whose receiver waits for it goes from
-// buffer to buffer, and the CPU to the receiver, with the rest of the time slice. No queue, no run queue, no lists.
+// The fast paths of sending, calling and waiting: messages without handles go from buffer to buffer where a thread waits
+// for them, through the queue where none does, and the CPU goes straight to the thread that was given something.
 //
-// Entry code comes here first, with the callee-saved registers in the thread already (entry.S). Whatever is unusual is
-// found out before anything is changed, and left to the system call's own function.
+// Entry code comes here first. Whatever is unusual is found out before anything is changed, and left to the system call's
+// own function in channel.c and poll.c, which says what each step means.
 #include "channel.h"
 #include "memory.h"
 #include "process.h"
 #include "scheduler.h"
 #include "syscall.h"
 
-// Arguments are whole registers, of which stray upper bits match no handle. It returns only if it does not switch.
+// It returns only if it does not switch. The callee-saved registers are in the thread already (entry.S). Arguments are
+// whole registers; stray upper bits match no handle.
 #define FAST [[clang::preserve_none]] struct syscall_result
 
 #define INLINE [[gnu::always_inline]] static inline
 
+static constexpr struct syscall_result done = {OK, 0};
+
+// --- Data ---
+
+struct [[gnu::may_alias]] part {
+    uint64_t words[2];
+};
+
 // What lies behind a message's end is neither read nor written.
 INLINE void copy_data(uint8_t *restrict to, const uint8_t *restrict from, uint64_t length) {
-    struct [[gnu::may_alias]] part {
-        uint64_t words[2];
-    } *target = (struct part *) to;
+    struct part *target = (struct part *) to;
     const struct part *source = (const struct part *) from;
-    if (length % sizeof(*source) != 0 || length > 4 * sizeof(*source)) {
-        memcpy(to, from, length);
-        return;
-    }
-    switch (length / sizeof(*source)) {
-    case 4:
+    switch (length) {
+    case 4 * sizeof(*source):
         target[3] = source[3];
         [[fallthrough]];
-    case 3:
+    case 3 * sizeof(*source):
         target[2] = source[2];
         [[fallthrough]];
-    case 2:
+    case 2 * sizeof(*source):
         target[1] = source[1];
         [[fallthrough]];
-    case 1:
+    case 1 * sizeof(*source):
         target[0] = source[0];
+        [[fallthrough]];
+    case 0:
+        break;
+    default:
+        memcpy(to, from, length);
     }
 }
 
 // The length is at bits 32 to 47, the number of handles above.
+INLINE uint64_t length_of(struct header_words words) {
+    return words.status_and_counts >> 32 & 0xffff;
+}
+
 INLINE bool has_no_handles(struct header_words words) {
     return words.status_and_counts >> 32 <= MESSAGE_DATA_MAX;
 }
 
+INLINE bool is_of_kernel(struct header_words words) {
+    return (int64_t) words.kind_and_transaction < 0; // TRANSACTION_KERNEL
+}
+
+// --- Whom a message is for ---
+
+INLINE struct channel *channel_at(const struct thread *thread, uint64_t handle) {
+    return (struct channel *) handle_peek(&thread->process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
+}
+
+INLINE struct poll *poll_at(const struct thread *thread, uint64_t handle) {
+    return (struct poll *) handle_peek(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT);
+}
+
+// The thread that waits in channel_call for this reply; nullptr: none, or with a timeout
+INLINE struct thread *caller_of(const struct channel *peer, struct header_words words) {
+    struct thread *caller = peer->caller;
+    bool is_reply = (words.kind_and_transaction & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
+    bool is_awaited = is_reply && words.kind_and_transaction >> 32 == peer->call_transaction;
+    return caller != nullptr && is_awaited && caller->timeout.heap == nullptr ? caller : nullptr;
+}
+
+// One that waits for the channel's messages in poll_wait; nullptr: none, or with a timeout
+INLINE struct thread *waiter_of(const struct channel *peer) {
+    const struct poll *poll = peer->watch.open_poll;
+    struct thread *waiter = poll != nullptr ? poll->waiters : nullptr;
+    return waiter != nullptr && waiter->timeout.heap == nullptr ? waiter : nullptr;
+}
+
+// --- Passing it on ---
+
+INLINE void count_sent(struct thread *sender, uint64_t length) {
+    sender->process->messages_sent++;
+    sender->process->copied_bytes += length;
+}
+
 INLINE void pass(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
-    uint64_t length = words.status_and_counts >> 32;
+    uint64_t length = length_of(words);
     *(struct header_words *) &into->header = words;
     copy_data(into->data, from->buffer->out.data, length);
-    from->process->messages_sent++;
-    from->process->copied_bytes += length;
+    count_sent(from, length);
     to->process->messages_received++;
-    arch_set_result(&to->arch, OK, 0);
+}
+
+INLINE void pass_to_caller(struct thread *from, struct channel *peer, struct thread *caller, struct header_words words) {
+    peer->caller = nullptr;
+    caller->call_channel = nullptr;
+    pass(from, caller, &caller->buffer->reply, words);
+}
+
+INLINE void pass_to_waiter(struct thread *from, struct channel *peer, struct thread *waiter, struct header_words words) {
+    peer->watch.open_poll->waiters = waiter->next_waiter;
+    waiter->wait_poll = nullptr;
+    struct thread_buffer *buffer = waiter->buffer;
+    buffer->event.key = peer->watch.key;
+    buffer->event.kind = EVENT_MESSAGE;
+    pass(from, waiter, &buffer->in, words);
+}
+
+// --- The queue ---
+
+// Where `size` bytes lie in one piece from a position on; nullptr: they go around the end
+INLINE uint8_t *queue_at(const struct channel *channel, uint32_t position, uint64_t size) {
+    uint32_t offset = position & (channel->capacity - 1);
+    return offset + size <= channel->capacity ? channel->queue + offset : nullptr;
+}
+
+INLINE bool enqueue(struct thread *from, struct channel *peer, struct header_words words) {
+    uint64_t length = length_of(words), size = sizeof(words) + length;
+    uint8_t *entry = queue_at(peer, peer->tail, size);
+    size = (size + 7) & ~7ull;
+    if (entry == nullptr || size > peer->capacity - (peer->tail - peer->head)) {
+        return false;
+    }
+    *(struct header_words *) entry = words;
+    copy_data(entry + sizeof(words), from->buffer->out.data, length);
+    peer->tail += (uint32_t) size;
+    count_sent(from, length);
+    struct poll *poll = peer->watch.open_poll;
+    if (poll != nullptr && list_is_empty(&peer->watch.ready_node)) {
+        list_push_back(&poll->ready, &peer->watch.ready_node);
+    }
+    return true;
+}
+
+// Takes a message from the channel whose turn it is.
+INLINE bool dequeue(struct thread *to, struct poll *poll) {
+    struct watch *watch = LIST_CONTAINER(poll->ready.next, struct watch, ready_node);
+    struct channel *channel = (struct channel *) watch->source;
+    if (channel->object.type != OBJECT_CHANNEL || watch->open_poll == nullptr || channel->is_writable_again ||
+        channel->needed != 0 || channel->head == channel->tail) {
+        return false;
+    }
+    const uint8_t *entry = queue_at(channel, channel->head, sizeof(struct header_words));
+    struct header_words words = entry != nullptr ? *(const struct header_words *) entry : (struct header_words) {};
+    uint64_t length = length_of(words), size = sizeof(words) + length;
+    if (entry == nullptr || !has_no_handles(words) || queue_at(channel, channel->head, size) == nullptr) {
+        return false;
+    }
+    struct thread_buffer *buffer = to->buffer;
+    buffer->event.key = watch->key;
+    buffer->event.kind = EVENT_MESSAGE;
+    *(struct header_words *) &buffer->in.header = words;
+    copy_data(buffer->in.data, entry + sizeof(words), length);
+    channel->head += (uint32_t) ((size + 7) & ~7ull);
+    to->process->messages_received++;
+    list_remove(&watch->ready_node);
+    if (channel->head != channel->tail || channel->peer == nullptr) {
+        list_push_back(&poll->ready, &watch->ready_node); // behind the others
+    }
+    return true;
+}
+
+// --- System calls ---
+
+struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
+    struct thread *thread = arch_cpu_current();
+    struct channel *channel = channel_at(thread, handle);
+    struct header_words words = header_read(thread);
+    if (channel == nullptr || channel->peer == nullptr || !has_no_handles(words) || is_of_kernel(words)) {
+        return enter_channel_send(handle, 0, 0, 0, 0, 0);
+    }
+    struct channel *peer = channel->peer;
+    const struct poll *poll = peer->watch.open_poll;
+    if (poll == nullptr || poll->waiters == nullptr) {
+        return enqueue(thread, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, 0);
+    }
+    struct thread *waiter = waiter_of(peer);
+    if (waiter == nullptr || !scheduler_may_run_next(waiter)) {
+        return enter_channel_send(handle, 0, 0, 0, 0, 0);
+    }
+    pass_to_waiter(thread, peer, waiter, words);
+    arch_set_result(&waiter->arch, OK, 0);
+    scheduler_run_next(waiter);
+    return done;
 }
 
 FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
     struct thread *thread = arch_cpu_current();
-    struct channel *channel = (struct channel *) handle_peek(&thread->process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
+    struct channel *channel = channel_at(thread, handle);
     struct header_words words = header_read(thread);
     if (channel == nullptr || channel->caller != nullptr || channel->peer == nullptr || !has_no_handles(words)) {
         return enter_channel_call(handle, deadline, 0, 0, 0, 0);
     }
     struct channel *peer = channel->peer;
-    struct poll *poll = peer->watch.open_poll;
-    struct thread *waiter = poll != nullptr ? poll->waiters : nullptr;
-    if (waiter == nullptr || waiter->timeout.heap != nullptr || !scheduler_may_switch_to(waiter)) {
+    struct thread *waiter = waiter_of(peer);
+    if (waiter == nullptr || !scheduler_may_switch_to(waiter)) {
         return enter_channel_call(handle, deadline, 0, 0, 0, 0);
     }
     channel->caller = thread;
     channel->call_transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
     thread->call_channel = channel;
-    poll->waiters = waiter->next_waiter;
-    waiter->wait_poll = nullptr;
-    struct thread_buffer *buffer = waiter->buffer;
-    buffer->event.key = peer->watch.key;
-    buffer->event.kind = EVENT_MESSAGE;
     uint32_t kind = (uint32_t) words.kind_and_transaction & ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
     words.kind_and_transaction = kind | (uint64_t) channel->call_transaction << 32;
-    pass(thread, waiter, &buffer->in, words);
+    pass_to_waiter(thread, peer, waiter, words);
     scheduler_switch(thread, waiter, deadline);
 }
 
 FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t deadline) {
     struct thread *thread = arch_cpu_current();
-    const struct handle_table *handles = &thread->process->handles;
-    struct channel *channel = (struct channel *) handle_peek(handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
-    struct poll *poll = (struct poll *) handle_peek(handles, poll_handle, OBJECT_POLL, RIGHT_WAIT);
+    struct channel *channel = channel_at(thread, handle);
+    struct poll *poll = poll_at(thread, poll_handle);
     struct header_words words = header_read(thread);
     if (channel == nullptr || poll == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
         return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
     }
     struct channel *peer = channel->peer;
-    struct thread *caller = peer->caller;
-    bool is_reply = (words.kind_and_transaction & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
-    if (caller == nullptr || words.kind_and_transaction >> 32 != peer->call_transaction || !is_reply ||
-        caller->timeout.heap != nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(caller)) {
+    struct thread *to = is_of_kernel(words) ? caller_of(peer, words) : waiter_of(peer);
+    if (to == nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(to)) {
         return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
     }
-    peer->caller = nullptr;
-    caller->call_channel = nullptr;
-    pass(thread, caller, &caller->buffer->reply, words);
+    if (is_of_kernel(words)) {
+        pass_to_caller(thread, peer, to, words);
+    } else {
+        pass_to_waiter(thread, peer, to, words);
+    }
     poll_add_waiter(poll, thread);
-    scheduler_switch(thread, caller, deadline);
+    scheduler_switch(thread, to, deadline);
+}
+
+FAST fast_poll_wait(uint64_t handle, uint64_t deadline) {
+    struct thread *thread = arch_cpu_current();
+    struct poll *poll = poll_at(thread, handle);
+    if (poll == nullptr) {
+        return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+    }
+    if (!list_is_empty(&poll->ready)) {
+        return dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+    }
+    struct thread *next = scheduler_next();
+    if (next == nullptr || deadline == 0 || !scheduler_may_switch_to(next)) {
+        return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+    }
+    poll_add_waiter(poll, thread);
+    scheduler_switch_to_next(thread, deadline);
 }

@@ -17,6 +17,7 @@ enum { LEVEL_IDLE = -1 };
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
+uint32_t scheduler_idle_cpus;
 uint64_t scheduler_switches, scheduler_space_switches, scheduler_ipis;
 
 void scheduler_init_cpu(struct cpu *cpu) {
@@ -57,6 +58,10 @@ static void enqueue(struct cpu *cpu, struct thread *thread, bool at_front) {
 
 void scheduler_remove(struct thread *thread) {
     struct cpu *cpu = thread->cpu;
+    if (cpu->next == thread) {
+        cpu->next = nullptr;
+        return;
+    }
     int level = thread->level;
     list_remove(&thread->ready_node);
     cpu->ready_count--;
@@ -93,18 +98,32 @@ static void notify(struct cpu *cpu, const struct thread *thread) {
 }
 
 void scheduler_make_ready(struct thread *thread) {
+    if (arch_cpu_current() != nullptr && scheduler_may_run_next(thread)) {
+        scheduler_run_next(thread);
+        return;
+    }
     thread->ready_since = arch_clock_now();
     struct cpu *cpu = choose_cpu(thread);
     enqueue(cpu, thread, false);
     notify(cpu, thread);
 }
 
+[[gnu::always_inline]] void scheduler_run_next(struct thread *thread) {
+    struct cpu *cpu = cpu_self();
+    thread->cpu = cpu;
+    cpu->next = thread;
+    if (cpu->slice_end < cpu->armed) {
+        cpu->must_arm = cpu->arch.must_schedule = true; // it has a competitor now
+    }
+}
+
 void scheduler_hand_over(struct thread *thread) {
     struct cpu *cpu = cpu_self();
-    if (cpu->ready_levels != 0 && highest_ready_level(cpu) > thread->level) {
-        scheduler_make_ready(thread);
-    } else {
+    if (cpu->next == nullptr && scheduler_may_switch_to(thread)) {
+        thread->cpu = cpu;
         cpu->next = thread;
+    } else {
+        scheduler_make_ready(thread);
     }
 }
 
@@ -164,6 +183,18 @@ static struct thread *steal_above(struct cpu *cpu, int level) {
     return thread;
 }
 
+// One that waits on another CPU for that one's current thread to block.
+static struct thread *steal_next(void) {
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        struct thread *next = cpus[i].next;
+        if (next != nullptr) {
+            cpus[i].next = nullptr;
+            return next;
+        }
+    }
+    return nullptr;
+}
+
 static struct thread *take_starved(struct cpu *cpu, int level, nsec_t now) {
     if ((level & 1) == 0 || list_is_empty(&cpu->ready[level - 1])) {
         return nullptr;
@@ -181,7 +212,7 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
     int level = highest_ready_level(cpu);
     struct thread *thread = steal_above(cpu, level | 1); // of a higher priority, or any if there is none here
     if (thread != nullptr || level == LEVEL_IDLE) {
-        return thread;
+        return thread != nullptr ? thread : steal_next();
     }
     thread = take_starved(cpu, level, now);
     if (thread == nullptr) {
@@ -189,15 +220,6 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
         scheduler_remove(thread);
     }
     return thread;
-}
-
-// The thread runs on the CPU from now on.
-[[gnu::always_inline]] static inline void put_on(struct cpu *cpu, struct thread *thread) {
-    thread->state = THREAD_RUNNING;
-    thread->cpu = cpu;
-    cpu->arch.current = thread;
-    arch_thread_enter(&thread->arch);
-    scheduler_switches++;
 }
 
 [[gnu::always_inline]] static inline void account(struct cpu *cpu, struct process *process) {
@@ -210,7 +232,21 @@ void scheduler_account_current(void) {
     account(cpu_self(), arch_cpu_current()->process);
 }
 
-[[gnu::always_inline]] static inline void take_off(struct cpu *cpu, struct thread *thread) {
+// The thread runs on the CPU from now on.
+[[gnu::always_inline]] static inline void set_current(struct cpu *cpu, struct thread *thread) {
+    thread->state = THREAD_RUNNING;
+    thread->cpu = cpu;
+    cpu->arch.current = thread;
+    scheduler_switches++;
+}
+
+static void put_on(struct cpu *cpu, struct thread *thread) {
+    arch_thread_enter(&thread->arch);
+    set_current(cpu, thread);
+    trace(TRACE_SWITCH, thread->id, thread->process->id);
+}
+
+static void take_off(struct cpu *cpu, struct thread *thread) {
     account(cpu, thread->process);
     arch_thread_leave(&thread->arch);
 }
@@ -238,13 +274,10 @@ static void leave_current(struct cpu *cpu, nsec_t now) {
     }
 }
 
-[[gnu::always_inline]] static inline void load_space(struct cpu *cpu, struct vmspace *space) {
+[[gnu::always_inline]] static inline void load_space(struct cpu *cpu, struct vmspace *space, struct arch_vmspace *tables) {
     struct vmspace *before = cpu->space;
     cpu->space = space;
-    if (space != nullptr) {
-        space->references++;
-    }
-    arch_vmspace_activate(space != nullptr ? &space->own : &arch_kernel_space);
+    arch_vmspace_activate(tables);
     scheduler_space_switches++;
     if (before != nullptr && --before->references == 0) {
         vmspace_destroy(before);
@@ -253,13 +286,14 @@ static void leave_current(struct cpu *cpu, nsec_t now) {
 
 // Loads the thread's address space. Kernel-isolated threads run in any that lives.
 [[gnu::always_inline]] static inline void use_space(struct cpu *cpu, const struct thread *thread) {
-    struct vmspace *space = thread != nullptr ? thread->process->space : nullptr;
-    if (space != nullptr && space->is_user) {
-        if (cpu->space != space) {
-            load_space(cpu, space);
+    struct vmspace *space = thread != nullptr ? thread->user_space : nullptr;
+    if (space == nullptr) {
+        if (cpu->space != nullptr && cpu->space->is_dead) {
+            load_space(cpu, nullptr, &arch_kernel_space);
         }
-    } else if (cpu->space != nullptr && cpu->space->is_dead) {
-        load_space(cpu, nullptr);
+    } else if (cpu->space != space) {
+        space->references++;
+        load_space(cpu, space, &space->own);
     }
 }
 
@@ -268,8 +302,8 @@ static void arm_timer(struct cpu *cpu) {
     cpu->must_arm = false;
     nsec_t deadline = timeout_next(&cpu->timeouts);
     const struct thread *current = cpu->arch.current;
-    if (cpu->ready_levels != 0 && current != nullptr && highest_ready_level(cpu) >= (current->level & ~1) &&
-        cpu->slice_end < deadline) {
+    bool has_competitor = cpu->next != nullptr || (current != nullptr && highest_ready_level(cpu) >= (current->level & ~1));
+    if (has_competitor && cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
     if (deadline < cpu->armed) {
@@ -290,7 +324,6 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
         cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
         next->slice_left = 0;
         put_on(cpu, next);
-        trace(TRACE_SWITCH, next->id, next->process->id);
     } else if (!was_idle) {
         trace(TRACE_SWITCH, 0, 0);
     }
@@ -299,16 +332,27 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
 // Chooses what the CPU goes on with.
 static void schedule(struct cpu *cpu) {
     struct thread *current = cpu->arch.current, *next = cpu->next;
-    if (next != nullptr) {
-        cpu->next = nullptr;
-        take_off(cpu, current);
-        put_on(cpu, next);
-        trace(TRACE_SWITCH, next->id, next->process->id);
+    nsec_t now = arch_clock_now();
+    if (current != nullptr && current->state == THREAD_RUNNING && !should_yield(cpu, current, now)) {
         return;
     }
-    nsec_t now = arch_clock_now();
-    if (current == nullptr || current->state != THREAD_RUNNING || should_yield(cpu, current, now)) {
-        switch_thread(cpu, now);
+    if (next != nullptr) {
+        cpu->next = nullptr;
+        if (current->state == THREAD_BLOCKED && now < cpu->slice_end && scheduler_may_switch_to(next)) {
+            take_off(cpu, current);
+            put_on(cpu, next);
+            return;
+        }
+        next->ready_since = now;
+        enqueue(cpu, next, now < cpu->slice_end);
+    }
+    switch_thread(cpu, now);
+}
+
+static void set_idle(struct cpu *cpu, bool is_idle) {
+    if (cpu->is_idle != is_idle) {
+        cpu->is_idle = is_idle;
+        scheduler_idle_cpus += is_idle ? 1 : UINT32_MAX;
     }
 }
 
@@ -316,6 +360,7 @@ static void schedule(struct cpu *cpu) {
     struct cpu *cpu = cpu_self();
     schedule(cpu);
     struct thread *current = cpu->arch.current;
+    set_idle(cpu, current == nullptr);
     use_space(cpu, current);
     if (cpu->must_arm) {
         arm_timer(cpu);
@@ -330,11 +375,6 @@ static void schedule(struct cpu *cpu) {
     arch_resume(&current->arch);
 }
 
-bool scheduler_may_switch_to(const struct thread *to) {
-    const struct cpu *cpu = cpu_self();
-    return (cpu->ready_levels == 0 || highest_ready_level(cpu) <= to->level) && trace_area.events == 0;
-}
-
 [[gnu::noinline]] static void set_deadline(struct cpu *cpu, struct thread *thread, nsec_t deadline) {
     timeout_start(&thread->timeout, deadline, wait_timed_out);
     if (cpu->must_arm) {
@@ -343,16 +383,28 @@ bool scheduler_may_switch_to(const struct thread *to) {
     cpu->arch.must_schedule = false;
 }
 
-[[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
-    struct cpu *cpu = cpu_self();
+[[gnu::always_inline]] static inline void switch_to(struct cpu *cpu, struct thread *from, struct thread *to, nsec_t deadline) {
     arch_thread_save_return(&from->arch);
     from->state = THREAD_BLOCKED;
     from->level |= 1;
-    take_off(cpu, from);
-    put_on(cpu, to);
+    account(cpu, from->process);
+    arch_thread_switch(&from->arch, &to->arch);
+    set_current(cpu, to);
     if (deadline != DEADLINE_NEVER) {
         set_deadline(cpu, from, deadline);
     }
     use_space(cpu, to);
+}
+
+[[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
+    switch_to(cpu_self(), from, to, deadline);
+    arch_end_call(&to->arch);
+}
+
+[[noreturn, gnu::always_inline]] void scheduler_switch_to_next(struct thread *from, nsec_t deadline) {
+    struct cpu *cpu = cpu_self();
+    struct thread *to = cpu->next;
+    cpu->next = nullptr;
+    switch_to(cpu, from, to, deadline);
     arch_resume(&to->arch);
 }

@@ -4,6 +4,8 @@
 #include "cpu.h"
 #include "thread.h"
 
+extern uint32_t scheduler_idle_cpus;
+
 void scheduler_init_cpu(struct cpu *cpu);
 uint8_t scheduler_level(uint8_t priority); // of a thread that begins
 
@@ -19,10 +21,27 @@ void scheduler_make_ready(struct thread *thread);
 // more important is ready.
 void scheduler_hand_over(struct thread *thread);
 
-// The fast way of all that, from within a system call: `from`, which runs, blocks; `to`, which is in no run queue and no
-// longer waits, goes on. Its callee-saved registers are saved.
-bool scheduler_may_switch_to(const struct thread *to);
+// The fast ways of all that, from within a system call, for threads that have just left what they waited for.
+
+// One that is as important as the running one, and for which no CPU idles, waits in place of the run queue until that one
+// blocks, and has the rest of its time slice.
+static inline bool scheduler_may_run_next(const struct thread *thread) {
+    const struct cpu *cpu = cpu_self();
+    return cpu->next == nullptr && scheduler_idle_cpus == 0 && thread->level == cpu->arch.current->level;
+}
+void scheduler_run_next(struct thread *thread);
+
+// The running one blocks until a deadline and the other one goes on, where none of those in the run queue is more
+// important. Not while tracing. Its call ends with OK; for scheduler_next() that has been set before.
+static inline bool scheduler_may_switch_to(const struct thread *to) {
+    const struct cpu *cpu = cpu_self();
+    return cpu->ready_levels == 0 || 63 - __builtin_clzll(cpu->ready_levels) <= to->level;
+}
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
+static inline struct thread *scheduler_next(void) {
+    return cpu_self()->next;
+}
+[[noreturn]] void scheduler_switch_to_next(struct thread *from, nsec_t deadline);
 
 void scheduler_remove(struct thread *thread);       // from the run queue
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it

@@ -53,6 +53,7 @@ status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_si
     }
     arch_thread_init(&thread->arch, process->space->is_user, entry, stack_top, argument, thread->buffer_address);
     thread->process = process;
+    thread->user_space = process->space->is_user ? process->space : nullptr;
     thread->level = scheduler_level(process->priority);
     thread->id = next_id++;
     list_init(&thread->ready_node);

@@ -23,11 +23,12 @@ enum thread_state : uint8_t {
 struct thread {
     struct arch_thread arch; // first: entry code finds the registers by this
     struct process *process;
+    struct vmspace *user_space; // its process's; nullptr: it runs in any
     struct list process_node;
     enum thread_state state;
-    uint8_t level;      // of the run queue: scheduler.c
-    uint32_t id;        // for the trace
-    struct cpu *cpu;    // where it runs or last ran
+    uint8_t level;     // of the run queue: scheduler.c
+    uint32_t id;       // for the trace
+    struct cpu *cpu;   // where it runs or last ran
     nsec_t slice_left; // 0: it gets a whole one
     nsec_t ready_since;
     struct list ready_node;

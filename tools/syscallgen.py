@@ -176,7 +176,10 @@ def kernel_header(calls):
         f"struct syscall_result (*const syscall_functions[SYSCALL_COUNT])({registers}) = {{",
     ]
     entries = [f"    [SYS_{name.upper()}] = enter_{'fast_' if call.get('fast') else ''}{name}," for name, call in calls.items()]
-    return "\n".join(head + entries + ["};", ""])
+    checked = [f"    [SYS_{name.upper()}] = enter_{name}," for name in calls]
+    tail = ["};", "", "// The same without the fast path, for calls that syscall_check has let pass."]
+    tail.append(f"struct syscall_result (*const syscall_functions_checked[SYSCALL_COUNT])({registers}) = {{")
+    return "\n".join(head + entries + tail + checked + ["};", ""])
 
 
 # --- Reference pages ---

@@ -127,6 +127,7 @@ enter_fast_\name:
 
 ENTER_FAST channel_call
 ENTER_FAST channel_reply_wait
+ENTER_FAST poll_wait
 
 .macro PUSH_CALL
     pushq %rax
@@ -162,7 +163,7 @@ call_checked:
     POP_CALL
     testl %r10d, %r10d
     jnz 1f
-    jmpq *syscall_functions(, %rax, 8)
+    jmpq *syscall_functions_checked(, %rax, 8)
 1:  movslq %r10d, %rax
     xorl %edx, %edx
     ret
@@ -333,18 +334,19 @@ entry_tlb_flush:
     .balign 16
     .globl leave_to_thread
 leave_to_thread:
+    cmpq $0, THREAD_RESUME_FULL(%rdi)
+    movq THREAD_RAX(%rdi), %rax
+    movq THREAD_RDX(%rdi), %rdx
+    jne leave_full
+leave_from_call:
     movq %rdi, %rsp // no stack is needed any more
-    movq THREAD_RAX(%rsp), %rax
-    movq THREAD_RDX(%rsp), %rdx
+    movq THREAD_RIP(%rsp), %rcx
     movq THREAD_RBX(%rsp), %rbx
     movq THREAD_RBP(%rsp), %rbp
     movq THREAD_R12(%rsp), %r12
     movq THREAD_R13(%rsp), %r13
     movq THREAD_R14(%rsp), %r14
     movq THREAD_R15(%rsp), %r15
-    cmpq $0, THREAD_RESUME_FULL(%rsp)
-    jne leave_full
-    movq THREAD_RIP(%rsp), %rcx
     cmpb $SELECTOR_USER_CODE, THREAD_CS(%rsp)
     jne 1f
     movq THREAD_RFLAGS(%rsp), %r11
@@ -360,8 +362,20 @@ leave_to_thread:
     sti
     jmp *%rcx
 
+// [[noreturn]] void leave_to_call(struct arch_thread *thread), lock released: its system call ends with OK
+    .globl leave_to_call
+leave_to_call:
+    xorl %eax, %eax
+    xorl %edx, %edx
+    jmp leave_from_call
+
 leave_full:
-    movq %rsp, %rdi
+    movq THREAD_RBX(%rdi), %rbx
+    movq THREAD_RBP(%rdi), %rbp
+    movq THREAD_R12(%rdi), %r12
+    movq THREAD_R13(%rdi), %r13
+    movq THREAD_R14(%rdi), %r14
+    movq THREAD_R15(%rdi), %r15
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     pushq THREAD_SS(%rdi)
     pushq THREAD_RSP(%rdi)

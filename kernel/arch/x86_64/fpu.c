@@ -9,10 +9,18 @@
 #include "../../thread.h"
 
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
-enum { LEGACY_SIZE = 512, CONTROL_AT = 0, MXCSR_AT = 24 };
+enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
+enum : uint32_t { MXCSR_INITIAL = 0x1f80 }; // all exceptions masked, as the psABI wants it
 
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
+
+// Of XSAVE, with nothing in it: loading it sets everything to its initial state.
+static alignas(64) uint8_t initial[LEGACY_SIZE + HEADER_SIZE];
+
+static uint32_t *mxcsr_of(void *area) {
+    return (uint32_t *) ((uint8_t *) area + MXCSR_AT);
+}
 
 static void set_state_mask(uint64_t mask) {
     __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t) mask), "d"((uint32_t) (mask >> 32)));
@@ -23,6 +31,7 @@ void fpu_init(void) {
         state_mask = cpuid(0xd, 0).eax & (STATE_X87 | STATE_SSE | STATE_AVX | STATE_AVX512);
         set_state_mask(state_mask);
         area_size = cpuid(0xd, 0).ebx; // of what is enabled
+        *mxcsr_of(initial) = MXCSR_INITIAL;
     }
 }
 
@@ -49,8 +58,8 @@ status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *ac
     if (area == nullptr) {
         return ERR_NO_MEMORY;
     }
-    *(uint16_t *) (area + CONTROL_AT) = 0x37f; // all exceptions masked, as the psABI wants it
-    *(uint32_t *) (area + MXCSR_AT) = 0x1f80;
+    *(uint16_t *) (area + CONTROL_AT) = 0x37f;
+    *mxcsr_of(area) = MXCSR_INITIAL;
     thread->fpu_area = area;
     return OK;
 }
@@ -65,7 +74,7 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
 }
 
 // Nothing to load if it was the last one here and has been nowhere else since.
-[[gnu::always_inline]] void arch_thread_enter(struct arch_thread *thread) {
+void arch_thread_enter(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
         load(thread->fpu_area);
@@ -74,6 +83,19 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
     }
 }
 
-[[gnu::always_inline]] void arch_thread_leave(struct arch_thread *thread) {
+void arch_thread_leave(struct arch_thread *thread) {
     save(thread->fpu_area);
+}
+
+// Control registers are not dead, but seldom changed.
+[[gnu::always_inline]] void arch_thread_switch(struct arch_thread *from, struct arch_thread *to) {
+    uint32_t *own = mxcsr_of(from->fpu_area), *next = mxcsr_of(to->fpu_area);
+    __asm__ volatile("stmxcsr %0" : "=m"(*own));
+    if (state_mask != 0 && *own == MXCSR_INITIAL && *next == MXCSR_INITIAL) {
+        load(initial); // so that nothing of the one's data gets to the other
+        arch_cpu()->arch.fpu_owner = nullptr;
+    } else {
+        arch_thread_leave(from);
+        arch_thread_enter(to);
+    }
 }

@@ -123,6 +123,11 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
     thread->resume_full = 0;
 }
 
+[[noreturn, gnu::always_inline]] void arch_end_call(struct arch_thread *thread) {
+    kernel_unlock();
+    leave_to_call(thread);
+}
+
 [[noreturn]] void arch_resume(struct arch_thread *thread) {
     kernel_unlock();
     leave_to_thread(thread);

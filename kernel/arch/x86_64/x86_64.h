@@ -57,7 +57,7 @@ void ioapic_add(paddr_t base, uint32_t first_line);
 void clock_init(void);
 
 // fpu.c
-void fpu_init(void);                         // this CPU's
+void fpu_init(void); // this CPU's
 
 // serial.c
 void serial_init(void);
@@ -65,6 +65,7 @@ void serial_init(void);
 // entry.S
 extern const uint8_t entry_syscall[], entry_vectors[], entry_nmi[], entry_tlb_flush[];
 [[noreturn]] void leave_to_thread(struct arch_thread *thread);
+[[noreturn]] void leave_to_call(struct arch_thread *thread);
 [[noreturn]] void leave_to_idle(void);
 bool copy_checked(void *to, const void *from, size_t size);
 extern bool arch_is_halting;
