@@ -85,6 +85,10 @@ INLINE struct thread *waiter_of(const struct channel *peer) {
     return waiter != nullptr && waiter->timeout.heap == nullptr ? waiter : nullptr;
 }
 
+INLINE struct thread *receiver_of(const struct channel *peer, struct header_words words) {
+    return is_of_kernel(words) ? caller_of(peer, words) : waiter_of(peer);
+}
+
 // --- Passing it on ---
 
 INLINE void count_sent(struct thread *sender, uint64_t length) {
@@ -113,6 +117,14 @@ INLINE void pass_to_waiter(struct thread *from, struct channel *peer, struct thr
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
     pass(from, waiter, &buffer->in, words);
+}
+
+INLINE void pass_to(struct thread *from, struct channel *peer, struct thread *to, struct header_words words) {
+    if (is_of_kernel(words)) {
+        pass_to_caller(from, peer, to, words);
+    } else {
+        pass_to_waiter(from, peer, to, words);
+    }
 }
 
 // --- The queue ---
@@ -175,21 +187,21 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
     struct thread *thread = arch_cpu_current();
     struct channel *channel = channel_at(thread, handle);
     struct header_words words = header_read(thread);
-    if (channel == nullptr || channel->peer == nullptr || !has_no_handles(words) || is_of_kernel(words)) {
+    if (channel == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
         return enter_channel_send(handle, 0, 0, 0, 0, 0);
     }
     struct channel *peer = channel->peer;
     const struct poll *poll = peer->watch.open_poll;
-    if (poll == nullptr || poll->waiters == nullptr) {
+    if (!is_of_kernel(words) && (poll == nullptr || poll->waiters == nullptr)) {
         return enqueue(thread, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, 0);
     }
-    struct thread *waiter = waiter_of(peer);
-    if (waiter == nullptr || !scheduler_may_run_next(waiter)) {
+    struct thread *to = receiver_of(peer, words);
+    if (to == nullptr || !scheduler_may_run_next(to)) {
         return enter_channel_send(handle, 0, 0, 0, 0, 0);
     }
-    pass_to_waiter(thread, peer, waiter, words);
-    arch_set_result(&waiter->arch, OK, 0);
-    scheduler_run_next(waiter);
+    pass_to(thread, peer, to, words);
+    arch_set_result(&to->arch, OK, 0);
+    scheduler_run_next(to);
     return done;
 }
 
@@ -223,15 +235,11 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
         return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
     }
     struct channel *peer = channel->peer;
-    struct thread *to = is_of_kernel(words) ? caller_of(peer, words) : waiter_of(peer);
+    struct thread *to = receiver_of(peer, words);
     if (to == nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(to)) {
         return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
     }
-    if (is_of_kernel(words)) {
-        pass_to_caller(thread, peer, to, words);
-    } else {
-        pass_to_waiter(thread, peer, to, words);
-    }
+    pass_to(thread, peer, to, words);
     poll_add_waiter(poll, thread);
     scheduler_switch(thread, to, deadline);
 }

@@ -101,16 +101,26 @@ def target_tests():
     return [sentence for source in sources for sentence in re.findall(r'^TEST\("(.*)"\) \{$', source.read_text(), re.MULTILINE)]
 
 
+def check_conformance(*arguments):
+    expected = target_tests()
+    with Machine(*arguments, system="conformance") as running:
+        for mode in ("user", "kernel"):
+            report = running.wait_for(rf"conformance_{mode}: .* passed, ", 60)
+            assert report.endswith(f": {len(expected)} passed, 0 failed"), running.console.text()
+            assert all(f"conformance_{mode}: ok: {sentence}" in running.console.text() for sentence in expected)
+
+
 @pytest.mark.parametrize("cpu", ["qemu64", "max"])
 @pytest.mark.parametrize("machine", ["microvm", "q35"])
 def test_kernel_keeps_its_promises_to_components(cpu, machine):
-    expected = target_tests()
     for cpus in ("1", "4"):
-        with Machine("--cpu", cpu, "--machine", machine, "--cpus", cpus, system="conformance") as running:
-            for mode in ("user", "kernel"):
-                report = running.wait_for(rf"conformance_{mode}: .* passed, ", 60)
-                assert report.endswith(f": {len(expected)} passed, 0 failed"), running.console.text()
-                assert all(f"conformance_{mode}: ok: {sentence}" in running.console.text() for sentence in expected)
+        check_conformance("--cpu", cpu, "--machine", machine, "--cpus", cpus)
+
+
+@pytest.mark.parametrize("cpus", ["1", "4"])
+def test_kernel_keeps_its_promises_without_its_fast_path(cpus, tmp_path):
+    """While it traces, every system call takes the slow one."""
+    check_conformance("--cpus", cpus, "--trace", str(tmp_path / "trace.json"))
 
 
 def test_machine_that_is_too_small_is_named():

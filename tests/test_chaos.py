@@ -55,6 +55,11 @@ class Visitor(threading.Thread):
                 self.failures.append(repr(failure))
             time.sleep(0.005)
 
+    def wait_served(self, count, timeout=30):
+        deadline = time.monotonic() + timeout
+        while self.served < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def finish(self):
         self.is_over = True
         self.join(30)
@@ -68,7 +73,7 @@ def check_that_it_is_contained(act, *arguments):
         machine.wait_for(ACTS[act], 60)
         if act != "loop":
             machine.wait_for(r"init: chaos: restart 1", 20)
-        time.sleep(0.5)
+        visitor.wait_served(visitor.served + 10)
         served, failures = visitor.finish()
         assert failures == []
         assert served > 10

@@ -126,7 +126,7 @@ status_t component_prepare(void) {
         component_exit(1);
     }
     while (true) {
-        status = poll_wait(main_poll, DEADLINE_NEVER);
+        status = replies_wait();
         if (status != OK) {
             log_error("can't wait: %s", status_name(status));
             component_exit(1);

@@ -58,24 +58,50 @@ static void store(struct connection *connection, size_t index) {
     connection_update(connection);
 }
 
-// Sends the reply in `out`, or stores it in the slot. A slot that it did not need is free again.
-static void transmit(struct connection *connection, uint32_t transaction, status_t status, size_t slot) {
-    struct message *out = message_out();
-    out->header.transaction = transaction;
-    out->header.status = status;
+static void complete_header(uint32_t transaction, status_t status) {
+    struct message_header *header = &message_out()->header;
+    header->transaction = transaction;
+    header->status = status;
     if (status != OK) {
-        message_close_handles(&out->header);
-        out->header.length = 0;
+        message_close_handles(header);
+        header->length = 0;
     }
-    status_t sent = connection->first_stored != SLOT_NONE ? ERR_FULL : channel_send(connection->channel);
+}
+
+// What became of the reply in `out`: it has gone, is stored in the slot, or dropped. A slot that it did not need is free.
+static void sent_or_stored(struct connection *connection, status_t sent, size_t slot) {
     if (sent == ERR_FULL) {
         store(connection, slot);
         return;
     }
     if (sent != OK) {
-        message_close_handles(&out->header);
+        message_close_handles(&message_out()->header);
     }
     slot_free(slot);
+}
+
+static void transmit(struct connection *connection, size_t slot) {
+    sent_or_stored(connection, connection->first_stored != SLOT_NONE ? ERR_FULL : channel_send(connection->channel), slot);
+}
+
+// --- Sending and waiting in one ---
+
+static bool may_stage;            // the main loop waits with replies_wait()
+static struct connection *staged; // its reply is in `out`
+
+status_t replies_wait(void) {
+    may_stage = true;
+    struct connection *connection = staged;
+    if (connection == nullptr) {
+        return poll_wait(main_poll, DEADLINE_NEVER);
+    }
+    staged = nullptr;
+    status_t sent = channel_reply_wait(connection->channel, main_poll, DEADLINE_NEVER);
+    if (sent == OK) {
+        return OK; // its slot is the connection's own, which needs no freeing
+    }
+    sent_or_stored(connection, sent, connection_index(connection));
+    return poll_wait(main_poll, DEADLINE_NEVER);
 }
 
 void replies_flush(struct connection *connection) {
@@ -155,7 +181,12 @@ status_t reply_send(status_t status) {
         message_close_handles(&message_out()->header); // the handler ended the connection
         return OK;
     }
-    transmit(connection, request.transaction, status, connection_index(connection));
+    complete_header(request.transaction, status);
+    if (may_stage && connection->first_stored == SLOT_NONE) {
+        staged = connection; // nothing is sent any more before the main loop waits
+    } else {
+        transmit(connection, connection_index(connection));
+    }
     return OK;
 }
 
@@ -195,5 +226,6 @@ void reply_complete(struct reply_token token, status_t status) {
         return;
     }
     slot->is_deferred = false;
-    transmit(connection, slot->transaction, status, token.slot);
+    complete_header(slot->transaction, status);
+    transmit(connection, token.slot);
 }

@@ -17,6 +17,8 @@ struct arch_vmspace {
 
 struct arch_cpu {
     struct thread *current;
+    uint64_t call_limit;
+    bool must_schedule;
     uint32_t index;
 };
 
