@@ -3,14 +3,6 @@
 
 #include <stdckdint.h>
 
-bytes_t bytes_from_string(const char *text) {
-    return (bytes_t) {(const uint8_t *) text, __builtin_strlen(text)};
-}
-
-bool bytes_equal(bytes_t a, bytes_t b) {
-    return a.len == b.len && (a.len == 0 || __builtin_memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 status_t bytes_slice(bytes_t bytes, size_t from, size_t length, bytes_t *out_slice) {
     if (from > bytes.len || length > bytes.len - from) {
         return ERR_INVALID_ARGUMENT;
@@ -64,10 +56,4 @@ status_t mem_copy(void *destination, size_t capacity, const void *source, size_t
         __builtin_memcpy(destination, source, size); // the faster one
     }
     return OK;
-}
-
-void mem_zero(void *memory, size_t size) {
-    if (size != 0) {
-        __builtin_memset(memory, 0, size);
-    }
 }
