@@ -1,6 +1,7 @@
 // Which response a request gets.
 #include "response.h"
 
+#include "answer_cache.h"
 #include "conditions.h"
 #include "date.h"
 #include "target.h"
@@ -38,6 +39,17 @@ static const char *reason_of(unsigned status) {
         }
     }
     return "Unknown";
+}
+
+void response_clear(struct response *response) {
+    mem_zero(response, offsetof(struct response, head));
+}
+
+void response_copy(struct response *response, const struct response *from) {
+    size_t size = offsetof(struct response, head) + from->head_length;
+    if (mem_copy(response, sizeof(*response), from, size) != OK) {
+        response_clear(response); // can't be: a head is as long as there is room
+    }
 }
 
 static struct text begin(struct response *response, unsigned status) {
@@ -86,7 +98,8 @@ static void make_error(struct response *response, const struct request *request,
 }
 
 void response_make_error(struct response *response, unsigned status) {
-    *response = (struct response) {.closes = true};
+    response_clear(response);
+    response->closes = true;
     make_error(response, nullptr, status);
 }
 
@@ -216,8 +229,16 @@ static void make_content(struct response *response, const struct request *reques
     }
 }
 
-void response_make(struct response *response, const struct request *request) {
-    *response = (struct response) {};
+// Whether the answer depends on the target alone.
+static bool is_plain(const struct request *request) {
+    bool has_conditions = request->if_match.len > 0 || request->if_none_match.len > 0 || request->if_modified_since.len > 0 ||
+                          request->if_unmodified_since.len > 0 || request->range.len > 0;
+    return request->status == 0 && request->method == METHOD_GET && request->keeps_alive && !request->expects_continue &&
+           !has_conditions;
+}
+
+static void make(struct response *response, const struct request *request) {
+    response_clear(response);
     unsigned status = request->status;
     if (status == 0 && request->method == METHOD_OTHER) {
         status = 405;
@@ -229,6 +250,18 @@ void response_make(struct response *response, const struct request *request) {
         make_error(response, request, status);
     } else {
         make_content(response, request);
+    }
+}
+
+void response_make(struct response *response, const struct request *request) {
+    const struct response *kept = is_plain(request) ? answer_cache_find(request->target) : nullptr;
+    if (kept != nullptr) {
+        response_copy(response, kept);
+        return;
+    }
+    make(response, request);
+    if (is_plain(request) && response->size > 0) {
+        answer_cache_keep(request->target, response);
     }
 }
 
