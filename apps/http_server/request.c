@@ -90,14 +90,14 @@ static unsigned check_request_line(bytes_t line) {
     if (method == 0 || line.len < method + 2 + VERSION_SIZE) {
         return 400;
     }
-    const uint8_t *version = line.ptr + line.len - VERSION_SIZE;
+    size_t target_end = line.len - VERSION_SIZE, at = method + 1;
+    while (at < target_end && (uint8_t) (line.ptr[at] - '!') <= '~' - '!') {
+        at++;
+    }
+    const uint8_t *version = line.ptr + target_end;
     bool is_version = bytes_equal((bytes_t) {version, 6}, BYTES(" HTTP/")) && version[6] >= '0' && version[6] <= '9' &&
                       version[7] == '.' && version[8] >= '0' && version[8] <= '9';
-    const uint8_t *target = line.ptr + method + 1;
-    while (target < version && *target > ' ' && *target < 0x7f) {
-        target++;
-    }
-    if (line.ptr[method] != ' ' || target != version || !is_version) {
+    if (line.ptr[method] != ' ' || at != target_end || !is_version) {
         return 400;
     }
     return version[6] == '1' ? 0 : 505;
@@ -109,27 +109,44 @@ static unsigned check_field_line(bytes_t line) {
     return name > 0 && name < line.len && line.ptr[name] == ':' ? 0 : 400;
 }
 
-// Checks the lines that have come, and how the last one begins. Returns the size with the empty line behind them, or 0.
-static size_t check_lines(bytes_t received, bool has_request_line, unsigned *out_status) {
-    *out_status = 0;
-    for (size_t start = 0; start < received.len && *out_status == 0;) {
-        bool is_request_line = has_request_line && start == 0;
-        bytes_t rest = {received.ptr + start, received.len - start};
-        bytes_t line = {rest.ptr, length_of_line(rest)};
-        const uint8_t *end = line.ptr + line.len;
-        size_t left = rest.len - line.len;
-        if (is_request_line && line.len > TARGET_MAX + 32) {
-            *out_status = 414;
-        } else if (left == 0 || (left == 1 && *end == '\r')) {
+// Finds a line and returns its size with its end, or 0 if that has not come or what has come is no line.
+static size_t take_line(bytes_t received, bytes_t *out_line, unsigned *out_status) {
+    *out_line = (bytes_t) {received.ptr, length_of_line(received)};
+    const uint8_t *end = out_line->ptr + out_line->len;
+    size_t left = received.len - out_line->len;
+    if (left >= 2 && end[0] == '\r' && end[1] == '\n') {
+        return out_line->len + 2;
+    }
+    if (left >= 2 || (left == 1 && end[0] != '\r')) {
+        *out_status = 400;
+    }
+    return 0;
+}
+
+static size_t take_request_line(bytes_t received, unsigned *out_status) {
+    bytes_t line;
+    size_t size = take_line(received, &line, out_status);
+    if (line.len > TARGET_MAX + 32) {
+        *out_status = 414;
+    } else if (size > 0) {
+        *out_status = check_request_line(line);
+    }
+    return size;
+}
+
+// Checks the lines from `start` on that have come. Returns where they end, behind an empty one, or 0.
+static size_t take_fields(bytes_t received, size_t start, unsigned *out_status) {
+    for (size_t at = start; *out_status == 0;) {
+        bytes_t line;
+        size_t size = take_line((bytes_t) {received.ptr + at, received.len - at}, &line, out_status);
+        if (size == 0) {
             break;
-        } else if (end[0] != '\r' || end[1] != '\n') {
-            *out_status = 400;
-        } else if (line.len == 0 && !is_request_line) {
-            return start + 2;
-        } else {
-            *out_status = is_request_line ? check_request_line(line) : check_field_line(line);
         }
-        start += line.len + 2;
+        at += size;
+        if (line.len == 0) {
+            return at;
+        }
+        *out_status = check_field_line(line);
     }
     if (*out_status == 0 && received.len >= HEAD_MAX) {
         *out_status = 431;
@@ -143,17 +160,18 @@ static struct request *request_of(llhttp_t *parser) {
     return parser->data;
 }
 
-static bool equals_ignoring_case(bytes_t a, bytes_t lower_case) {
-    if (a.len != lower_case.len) {
-        return false;
-    }
-    for (size_t i = 0; i < a.len; i++) {
-        uint8_t lower = a.ptr[i] >= 'A' && a.ptr[i] <= 'Z' ? a.ptr[i] + 32 : a.ptr[i];
+static bool begins_ignoring_case(const uint8_t *text, bytes_t lower_case) {
+    for (size_t i = 0; i < lower_case.len; i++) {
+        uint8_t lower = text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i];
         if (lower != lower_case.ptr[i]) {
             return false;
         }
     }
     return true;
+}
+
+static inline bool equals_ignoring_case(bytes_t text, bytes_t lower_case) {
+    return text.len == lower_case.len && begins_ignoring_case(text.ptr, lower_case);
 }
 
 // Where the value of a field that matters is kept, or null.
@@ -295,7 +313,8 @@ size_t request_take_head(struct request *request, bytes_t received) {
     llhttp_init(&request->parser, HTTP_REQUEST, &settings);
     request->parser.data = request;
     mem_zero(&request->method, sizeof(*request) - offsetof(struct request, method)); // all that follows the parser
-    size_t length = check_lines(received, true, &request->status);
+    size_t line = take_request_line(received, &request->status);
+    size_t length = line > 0 ? take_fields(received, line, &request->status) : 0;
     if (length > 0) {
         parse(request, (bytes_t) {received.ptr, length});
     }
@@ -318,7 +337,7 @@ static size_t take_content(struct request *request, bytes_t received) {
 
 // Fields behind a chunked body change nothing, but are fields all the same. They are taken as a whole.
 static size_t take_trailers(struct request *request, bytes_t received) {
-    size_t length = check_lines(received, false, &request->status);
+    size_t length = take_fields(received, 0, &request->status);
     request->is_complete = length > 0;
     return length;
 }

@@ -3,6 +3,29 @@
 
 #include <stdckdint.h>
 
+static uint64_t word_at(const uint8_t *bytes) {
+    uint64_t word;
+    __builtin_memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+// By words wherever they lie, which memcmp does for aligned ones only.
+bool bytes_equal(bytes_t a, bytes_t b) {
+    if (a.len != b.len) {
+        return false;
+    }
+    size_t at = 0;
+    for (; a.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        if (word_at(a.ptr + at) != word_at(b.ptr + at)) {
+            return false;
+        }
+    }
+    while (at < a.len && a.ptr[at] == b.ptr[at]) {
+        at++;
+    }
+    return at == a.len;
+}
+
 status_t bytes_slice(bytes_t bytes, size_t from, size_t length, bytes_t *out_slice) {
     if (from > bytes.len || length > bytes.len - from) {
         return ERR_INVALID_ARGUMENT;

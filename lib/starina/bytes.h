@@ -11,9 +11,7 @@ static inline bytes_t bytes_from_string(const char *text) {
     return (bytes_t) {(const uint8_t *) text, __builtin_strlen(text)};
 }
 
-static inline bool bytes_equal(bytes_t a, bytes_t b) {
-    return a.len == b.len && (b.len == 0 || __builtin_memcmp(a.ptr, b.ptr, b.len) == 0);
-}
+bool bytes_equal(bytes_t a, bytes_t b);
 
 // The part of `length` bytes that begins at `from`. ERR_INVALID_ARGUMENT if it is not inside.
 status_t bytes_slice(bytes_t bytes, size_t from, size_t length, bytes_t *out_slice);
