@@ -229,14 +229,6 @@ static void make_content(struct response *response, const struct request *reques
     }
 }
 
-// Whether the answer depends on the target alone.
-static bool is_plain(const struct request *request) {
-    bool has_conditions = request->if_match.len > 0 || request->if_none_match.len > 0 || request->if_modified_since.len > 0 ||
-                          request->if_unmodified_since.len > 0 || request->range.len > 0;
-    return request->status == 0 && request->method == METHOD_GET && request->keeps_alive && !request->expects_continue &&
-           !has_conditions;
-}
-
 static void make(struct response *response, const struct request *request) {
     response_clear(response);
     unsigned status = request->status;
@@ -254,14 +246,12 @@ static void make(struct response *response, const struct request *request) {
 }
 
 void response_make(struct response *response, const struct request *request) {
-    const struct response *kept = is_plain(request) ? answer_cache_find(request->target) : nullptr;
+    const struct response *kept = answer_cache_find(request);
     if (kept != nullptr) {
         response_copy(response, kept);
-        return;
-    }
-    make(response, request);
-    if (is_plain(request) && response->size > 0) {
-        answer_cache_keep(request->target, response);
+    } else {
+        make(response, request);
+        answer_cache_keep(request, response);
     }
 }
 
