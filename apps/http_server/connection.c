@@ -53,10 +53,12 @@ status_t connection_serve(channel_t stream) {
         return ERR_LIMIT;
     }
     TRY(stream_attach(stream, connection));
-    *connection = (struct http_connection) {.stream = stream};
+    mem_zero(connection, offsetof(struct http_connection, input));
+    connection->stream = stream;
     connection_count++;
     newest = connection;
     connection_enter(connection, STATE_HEAD);
+    connection_advance(connection);
     return OK;
 }
 
@@ -120,17 +122,18 @@ static nsec_t time_of(const struct http_connection *connection) {
     }
 }
 
-void connection_set_deadline(struct http_connection *connection) {
+static void set_deadline(struct http_connection *connection) {
     nsec_t after = time_of(connection);
     if (connection->is_draining) {
         after += send_timeout + connection->body_sent / SLOWEST_BYTES_PER_SECOND * NSEC_PER_SEC;
     }
     timer_start(&connection->timer, after, on_deadline, connection);
+    connection->has_deadline = true;
 }
 
 void connection_enter(struct http_connection *connection, enum state state) {
     connection->state = state;
-    connection_set_deadline(connection);
+    connection->has_deadline = false;
 }
 
 // --- Going on ---
@@ -157,18 +160,30 @@ static void tell_of_room(const struct http_connection *connection) {
     }
 }
 
+// While a response waits, what the client sends waits outside.
+static status_t update_pause(struct http_connection *connection) {
+    bool waits = connection->state == STATE_SEND || connection->state == STATE_STATE;
+    if (waits != connection->is_paused) {
+        TRY(channel_pause(connection->stream, waits));
+        connection->is_paused = waits;
+    }
+    return OK;
+}
+
 void connection_advance(struct http_connection *connection) {
     while (step(connection)) {
     }
-    bool waits = connection->state == STATE_SEND || connection->state == STATE_STATE;
     if (connection->state == STATE_FREE) {
         return;
     }
-    if (channel_pause(connection->stream, waits) != OK) {
+    if (update_pause(connection) != OK) {
         connection_close(connection);
-    } else {
-        tell_of_room(connection);
+        return;
     }
+    if (!connection->has_deadline) {
+        set_deadline(connection);
+    }
+    tell_of_room(connection);
 }
 
 void connections_answer_state(status_t status, folio_t folio, size_t size) {
@@ -192,7 +207,7 @@ static void stream_on_data(struct http_connection *connection, const struct stre
     if (receive_data(connection, event->data) != OK) {
         send_error(connection, 431);
     } else if (connection->state == STATE_HEAD && !had_begun && receive_has_begun(connection)) {
-        connection_set_deadline(connection); // from the first byte on, so a trickle does not extend it
+        connection->has_deadline = false; // from the first byte on, so a trickle does not extend it
     }
     connection_advance(connection);
 }
@@ -209,14 +224,14 @@ static void stream_on_finished(struct http_connection *connection) {
 static void stream_on_drained(struct http_connection *connection) {
     connection->is_draining = false;
     if (connection->state == STATE_HEAD) {
-        connection_set_deadline(connection);
+        set_deadline(connection);
         tell_of_room(connection);
     }
 }
 
 static void stream_on_writable(struct http_connection *connection) {
     if (connection->state == STATE_SEND) {
-        connection_set_deadline(connection); // it takes something
+        connection->has_deadline = false; // it takes something
         connection_advance(connection);
     }
 }

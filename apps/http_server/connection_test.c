@@ -1,7 +1,7 @@
 // The whole server between visitors of all kinds and its services.
 // test-with: apps/http_server/http_server.c apps/http_server/connection.c apps/http_server/receive.c apps/http_server/send.c
 // test-with: apps/http_server/request.c apps/http_server/response.c apps/http_server/conditions.c apps/http_server/date.c
-// test-with: apps/http_server/target.c apps/http_server/text.c apps/http_server/test_body.c
+// test-with: apps/http_server/answer_cache.c apps/http_server/target.c apps/http_server/text.c apps/http_server/test_body.c
 // test-with: apps/http_server/machine_state.c apps/http_server/testing/visitor.c
 #include "testing/visitor.h"
 
@@ -30,6 +30,33 @@ TEST("a request is answered, and the next one over the same connection") {
         EXPECT(visitor_has(&visitor, "HTTP/1.1 200 OK\r\n") && visitor.body_size == i * 100);
     }
     EXPECT(!visitor_is_closed(&visitor));
+}
+
+TEST("what was answered before is answered again, and only to who asks the same") {
+    static const struct {
+        const char *request, *head;
+        size_t body_size;
+    } cases[] = {
+        {GET("/test/100"),
+         "HTTP/1.1 200 OK\r\nServer: Starina\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\n", 100},
+        {"HEAD /test/100 HTTP/1.1\r\nHost: t\r\n\r\n", "HTTP/1.1 200 OK\r\nServer: Starina\r\nContent-Type: ", 0},
+        {GET("/test/1000"), "Content-Length: 1000\r\n\r\n", 1000},
+        {GET("/test/100?"), "Content-Length: 100\r\n\r\n", 100},
+        {GET("/test/x"), "HTTP/1.1 404 ", 0},
+        {"PUT /test/100 HTTP/1.1\r\nHost: t\r\n\r\n", "HTTP/1.1 405 ", 0},
+        {GET("/test/100"),
+         "HTTP/1.1 200 OK\r\nServer: Starina\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\n", 100},
+        {"GET /test/100 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+         "HTTP/1.1 200 OK\r\nServer: Starina\r\nConnection: close\r\n", 100},
+    };
+    EXPECT(set_up());
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        visitor.text_size = visitor.body_size = 0;
+        visitor_send(&visitor, cases[i].request);
+        visitor_read(&visitor);
+        EXPECT(visitor_has(&visitor, cases[i].head) && visitor.body_size == cases[i].body_size);
+    }
+    EXPECT(visitor.was_finished);
 }
 
 // --- The end of a connection ---

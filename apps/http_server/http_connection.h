@@ -20,6 +20,8 @@ struct http_connection {
     enum state state;
     channel_t stream;
     struct timer timer;
+    bool has_deadline; // the timer's is that of what it waits for now
+    bool is_paused;
     struct request request;
     struct response response;
     size_t head_sent;
@@ -27,15 +29,15 @@ struct http_connection {
     bool is_draining;  // the client still takes a large body
     bool has_finished; // the client will send no more
     size_t input_length;
-    uint8_t input[INPUT_SIZE];
+    uint8_t input[INPUT_SIZE]; // last: nothing else of it need be touched at first
 };
 
 // --- connection.c ---
 
-void connection_enter(struct http_connection *connection, enum state state); // with its time from now on
-void connection_set_deadline(struct http_connection *connection);
+void connection_enter(struct http_connection *connection, enum state state);
 
-// Goes on as far as input and room allow. The connection may be gone afterwards.
+// Goes on as far as input and room allow, and sets the deadline of what it waits for then. The connection may be gone
+// afterwards.
 void connection_advance(struct http_connection *connection);
 
 // Takes it away at once. What was written still reaches the client if its end was too; else tcpip resets it.

@@ -60,17 +60,18 @@ static bool wait_for_more(struct http_connection *connection) {
 
 bool receive_head(struct http_connection *connection) {
     skip_empty_lines(connection);
-    unsigned status;
-    size_t length = request_find_end(input_of(connection), &status);
-    if (status != 0) {
-        send_error(connection, status);
-        return true;
-    }
-    if (length == 0) {
+    if (connection->input_length == 0) {
         return wait_for_more(connection);
     }
     struct request *request = &connection->request;
-    request_parse(request, (bytes_t) {connection->input, length});
+    size_t length = request_take_head(request, input_of(connection));
+    if (length == 0 && request->status == 0) {
+        return wait_for_more(connection);
+    }
+    if (length == 0) {
+        send_error(connection, request->status);
+        return true;
+    }
     response_make(&connection->response, request); // before the head's place is used again
     drop_input(connection, length);
     if (request->is_complete || connection->response.closes) {

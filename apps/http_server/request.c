@@ -6,8 +6,7 @@
 enum : uint8_t {
     BYTE_TOKEN = 1, // of names and methods (RFC 9110, section 5.6.2)
     BYTE_HOST = 2,  // of a host's name and a port (RFC 3986, section 3.2.2)
-    BYTE_VALUE = 4, // of a field's value
-    BYTE_LINE = 8,  // ends lines, or texts in careless servers
+    BYTE_VALUE = 4, // of a field's value, and of any line
     ALPHANUMERIC = BYTE_TOKEN | BYTE_HOST | BYTE_VALUE,
 };
 
@@ -44,9 +43,6 @@ static const uint8_t byte_classes[256] = {
     [':'] = BYTE_HOST | BYTE_VALUE,
     ['['] = BYTE_HOST | BYTE_VALUE,
     [']'] = BYTE_HOST | BYTE_VALUE,
-    ['\r'] = BYTE_LINE,
-    ['\n'] = BYTE_LINE,
-    ['\0'] = BYTE_LINE,
 };
 #pragma clang diagnostic pop
 
@@ -59,45 +55,33 @@ static size_t length_of(bytes_t text, uint8_t class) {
     return length;
 }
 
-// --- Where the head ends, and the fields behind a chunked body ---
+// The high bit of the first byte that is a control character; of those behind it, it may be of others too.
+static uint64_t controls_of(uint64_t eight_bytes) {
+    enum : uint64_t { EACH = 0x0101010101010101, HIGH_BITS = 0x80 * EACH };
+    uint64_t deleted = eight_bytes ^ 0x7f * EACH;
+    return (((eight_bytes - ' ' * EACH) & ~eight_bytes) | ((deleted - EACH) & ~deleted)) & HIGH_BITS;
+}
 
-static size_t find_end(bytes_t received, bool has_request_line, unsigned *out_status) {
-    *out_status = 0;
-    size_t line_start = 0;
-    for (size_t i = 0; i < received.len; i++) {
-        uint8_t byte = received.ptr[i];
-        if ((byte_classes[byte] & BYTE_LINE) == 0 && (i <= TARGET_MAX + 32 || line_start > 0)) {
+// How many of the text's first bytes a line may hold. Most lines are long, so eight bytes at a time.
+static size_t length_of_line(bytes_t text) {
+    size_t length = 0;
+    for (uint64_t word; text.len - length >= sizeof(word);) {
+        __builtin_memcpy(&word, text.ptr + length, sizeof(word));
+        uint64_t controls = controls_of(word);
+        if (controls == 0) {
+            length += sizeof(word);
             continue;
         }
-        bool is_line_end = byte == '\n' && i > 0 && received.ptr[i - 1] == '\r';
-        bool is_bare = (byte == '\n' && !is_line_end) || byte == '\0' ||
-                       (byte == '\r' && i + 1 < received.len && received.ptr[i + 1] != '\n');
-        if (is_bare) {
-            *out_status = 400;
-            return 0;
+        length += (size_t) __builtin_ctzll(controls) / 8;
+        if (text.ptr[length] != '\t') {
+            return length;
         }
-        if (has_request_line && line_start == 0 && i > TARGET_MAX + 32) {
-            *out_status = 414;
-            return 0;
-        }
-        if (is_line_end && i - line_start == 1 && (line_start > 0 || !has_request_line)) {
-            return i + 1;
-        }
-        if (is_line_end) {
-            line_start = i + 1;
-        }
+        length++;
     }
-    if (received.len >= HEAD_MAX) {
-        *out_status = 431;
-    }
-    return 0;
+    return length + length_of((bytes_t) {text.ptr + length, text.len - length}, BYTE_VALUE);
 }
 
-size_t request_find_end(bytes_t received, unsigned *out_status) {
-    return find_end(received, true, out_status);
-}
-
-// --- What llhttp lets pass, but must not be ---
+// --- Lines: what llhttp lets pass, but must not be ---
 
 // "GET /path HTTP/1.1": single spaces. Another version of HTTP is another error than garbage.
 static unsigned check_request_line(bytes_t line) {
@@ -106,14 +90,14 @@ static unsigned check_request_line(bytes_t line) {
     if (method == 0 || line.len < method + 2 + VERSION_SIZE) {
         return 400;
     }
-    const uint8_t *version = line.ptr + line.len - VERSION_SIZE;
-    bool is_version = memcmp(version, " HTTP/", 6) == 0 && version[6] >= '0' && version[6] <= '9' && version[7] == '.' &&
-                      version[8] >= '0' && version[8] <= '9';
-    bool is_target = line.ptr[method] == ' ';
-    for (const uint8_t *byte = line.ptr + method + 1; byte < version; byte++) {
-        is_target = is_target && *byte > ' ' && *byte < 0x7f;
+    size_t target_end = line.len - VERSION_SIZE, at = method + 1;
+    while (at < target_end && (uint8_t) (line.ptr[at] - '!') <= '~' - '!') {
+        at++;
     }
-    if (!is_target || !is_version) {
+    const uint8_t *version = line.ptr + target_end;
+    bool is_version = bytes_equal((bytes_t) {version, 6}, BYTES(" HTTP/")) && version[6] >= '0' && version[6] <= '9' &&
+                      version[7] == '.' && version[8] >= '0' && version[8] <= '9';
+    if (line.ptr[method] != ' ' || at != target_end || !is_version) {
         return 400;
     }
     return version[6] == '1' ? 0 : 505;
@@ -122,22 +106,52 @@ static unsigned check_request_line(bytes_t line) {
 // "Name: value". A line that begins with a space once went on with the one before; servers differ in what they make of it.
 static unsigned check_field_line(bytes_t line) {
     size_t name = length_of(line, BYTE_TOKEN);
-    bool is_named = name > 0 && name < line.len && line.ptr[name] == ':';
-    bytes_t value = {line.ptr + name, line.len - name};
-    return line.len == 0 || (is_named && length_of(value, BYTE_VALUE) == value.len) ? 0 : 400;
+    return name > 0 && name < line.len && line.ptr[name] == ':' ? 0 : 400;
 }
 
-static unsigned check_lines(bytes_t lines, bool has_request_line) {
-    size_t start = 0;
-    unsigned status = 0;
-    for (size_t i = 0; i < lines.len && status == 0; i++) {
-        if (lines.ptr[i] == '\n') {
-            bytes_t line = {lines.ptr + start, i - 1 - start};
-            status = start == 0 && has_request_line ? check_request_line(line) : check_field_line(line);
-            start = i + 1;
-        }
+// Finds a line and returns its size with its end, or 0 if that has not come or what has come is no line.
+static size_t take_line(bytes_t received, bytes_t *out_line, unsigned *out_status) {
+    *out_line = (bytes_t) {received.ptr, length_of_line(received)};
+    const uint8_t *end = out_line->ptr + out_line->len;
+    size_t left = received.len - out_line->len;
+    if (left >= 2 && end[0] == '\r' && end[1] == '\n') {
+        return out_line->len + 2;
     }
-    return status;
+    if (left >= 2 || (left == 1 && end[0] != '\r')) {
+        *out_status = 400;
+    }
+    return 0;
+}
+
+static size_t take_request_line(bytes_t received, unsigned *out_status) {
+    bytes_t line;
+    size_t size = take_line(received, &line, out_status);
+    if (line.len > TARGET_MAX + 32) {
+        *out_status = 414;
+    } else if (size > 0) {
+        *out_status = check_request_line(line);
+    }
+    return size;
+}
+
+// Checks the lines from `start` on that have come. Returns where they end, behind an empty one, or 0.
+static size_t take_fields(bytes_t received, size_t start, unsigned *out_status) {
+    for (size_t at = start; *out_status == 0;) {
+        bytes_t line;
+        size_t size = take_line((bytes_t) {received.ptr + at, received.len - at}, &line, out_status);
+        if (size == 0) {
+            break;
+        }
+        at += size;
+        if (line.len == 0) {
+            return at;
+        }
+        *out_status = check_field_line(line);
+    }
+    if (*out_status == 0 && received.len >= HEAD_MAX) {
+        *out_status = 431;
+    }
+    return 0;
 }
 
 // --- Fields ---
@@ -146,40 +160,54 @@ static struct request *request_of(llhttp_t *parser) {
     return parser->data;
 }
 
-static bool equals_ignoring_case(bytes_t a, const char *b) {
-    for (size_t i = 0; i < a.len; i++) {
-        uint8_t lower = a.ptr[i] >= 'A' && a.ptr[i] <= 'Z' ? a.ptr[i] + 32 : a.ptr[i];
-        if (lower != (uint8_t) b[i]) {
+static bool begins_ignoring_case(const uint8_t *text, bytes_t lower_case) {
+    for (size_t i = 0; i < lower_case.len; i++) {
+        uint8_t lower = text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i];
+        if (lower != lower_case.ptr[i]) {
             return false;
         }
     }
-    return b[a.len] == '\0';
+    return true;
+}
+
+static inline bool equals_ignoring_case(bytes_t text, bytes_t lower_case) {
+    return text.len == lower_case.len && begins_ignoring_case(text.ptr, lower_case);
+}
+
+// Where the value of a field that matters is kept, or null.
+static bytes_t *place_of(struct request *request, bytes_t name) {
+    static const struct {
+        bytes_t name;
+        size_t place;
+    } kept[] = {
+        {BYTES("host"), offsetof(struct request, host)},
+        {BYTES("range"), offsetof(struct request, range)},
+        {BYTES("if-range"), offsetof(struct request, if_range)},
+        {BYTES("if-match"), offsetof(struct request, if_match)},
+        {BYTES("if-none-match"), offsetof(struct request, if_none_match)},
+        {BYTES("if-modified-since"), offsetof(struct request, if_modified_since)},
+        {BYTES("if-unmodified-since"), offsetof(struct request, if_unmodified_since)},
+    };
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (equals_ignoring_case(name, kept[i].name)) {
+            return (bytes_t *) ((uint8_t *) request + kept[i].place);
+        }
+    }
+    return nullptr;
 }
 
 static void take_field(struct request *request) {
-    const struct {
-        const char *name;
-        bytes_t *value;
-    } kept[] = {
-        {"host", &request->host},
-        {"range", &request->range},
-        {"if-range", &request->if_range},
-        {"if-match", &request->if_match},
-        {"if-none-match", &request->if_none_match},
-        {"if-modified-since", &request->if_modified_since},
-        {"if-unmodified-since", &request->if_unmodified_since},
-    };
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-        if (equals_ignoring_case(request->name, kept[i].name)) {
-            *kept[i].value = request->value;
-        }
+    bytes_t *place = place_of(request, request->name);
+    if (place != nullptr) {
+        *place = request->value;
     }
-    request->host_count += equals_ignoring_case(request->name, "host");
-    if (equals_ignoring_case(request->name, "expect")) {
+    request->host_count += place == &request->host;
+    if (equals_ignoring_case(request->name, BYTES("expect"))) {
         request->expects_continue = true;
-        request->status = equals_ignoring_case(request->value, "100-continue") ? request->status : 417;
+        request->status = equals_ignoring_case(request->value, BYTES("100-continue")) ? request->status : 417;
     }
-    if (equals_ignoring_case(request->name, "transfer-encoding") && !equals_ignoring_case(request->value, "chunked")) {
+    if (equals_ignoring_case(request->name, BYTES("transfer-encoding")) &&
+        !equals_ignoring_case(request->value, BYTES("chunked"))) {
         request->status = 501;
     }
     if (++request->field_count > FIELDS_MAX) {
@@ -270,14 +298,7 @@ static unsigned status_of_error(llhttp_errno_t error) {
     return error == HPE_INVALID_METHOD ? 501 : 400;
 }
 
-void request_parse(struct request *request, bytes_t head) {
-    *request = (struct request) {};
-    llhttp_init(&request->parser, HTTP_REQUEST, &settings);
-    request->parser.data = request;
-    request->status = check_lines(head, true);
-    if (request->status != 0) {
-        return;
-    }
+static void parse(struct request *request, bytes_t head) {
     llhttp_errno_t error = llhttp_execute(&request->parser, (const char *) head.ptr, head.len);
     bool is_expected = error == HPE_OK || (error == HPE_PAUSED && request->is_complete);
     if (!is_expected && request->status == 0) {
@@ -286,6 +307,18 @@ void request_parse(struct request *request, bytes_t head) {
     if (request->status == 0 && request->target.len > TARGET_MAX) {
         request->status = 414;
     }
+}
+
+size_t request_take_head(struct request *request, bytes_t received) {
+    llhttp_init(&request->parser, HTTP_REQUEST, &settings);
+    request->parser.data = request;
+    mem_zero(&request->method, sizeof(*request) - offsetof(struct request, method)); // all that follows the parser
+    size_t line = take_request_line(received, &request->status);
+    size_t length = line > 0 ? take_fields(received, line, &request->status) : 0;
+    if (length > 0) {
+        parse(request, (bytes_t) {received.ptr, length});
+    }
+    return length;
 }
 
 // Up to the last chunk's line, if the body is chunked. Sizes and extensions of chunks count as what they are a part of.
@@ -304,11 +337,8 @@ static size_t take_content(struct request *request, bytes_t received) {
 
 // Fields behind a chunked body change nothing, but are fields all the same. They are taken as a whole.
 static size_t take_trailers(struct request *request, bytes_t received) {
-    size_t length = find_end(received, false, &request->status);
-    if (length > 0) {
-        request->status = check_lines((bytes_t) {received.ptr, length}, false);
-        request->is_complete = true;
-    }
+    size_t length = take_fields(received, 0, &request->status);
+    request->is_complete = length > 0;
     return length;
 }
 

@@ -8,7 +8,7 @@ enum { HEAD_MAX = 8192, TARGET_MAX = 2048, FIELDS_MAX = 100, BODY_MAX = 64 * 102
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_OTHER };
 
-// Spans lie in the head that was given to request_parse.
+// Spans lie in the head that was given to request_take_head.
 struct request {
     llhttp_t parser;
     enum method method;
@@ -26,12 +26,9 @@ struct request {
     unsigned field_count, host_count;
 };
 
-// Finds the end of the head in what has come so far: its size with the empty line, or 0 if more has to come.
-// `out_status`: what is wrong already, else 0.
-size_t request_find_end(bytes_t received, unsigned *out_status);
-
-// Parses a whole head. request->status tells what is wrong.
-void request_parse(struct request *request, bytes_t head);
+// Takes and parses a whole head. Returns its size with the empty line, or 0 if more has to come. request->status tells
+// what is wrong: with the lines that have come too while the head is not complete.
+size_t request_take_head(struct request *request, bytes_t received);
 
 // Takes bytes of the body. Returns how many of it it has taken: the fields behind a chunked one wait for their end, of
 // at most HEAD_MAX. request->status as above.

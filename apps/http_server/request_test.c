@@ -2,13 +2,15 @@
 // Heads, bodies and conditions, as bytes.
 #include "conditions.h"
 
+#include <limits.h>
+
 #include <test/test.h>
 
 static struct request request;
 
 static unsigned parse(const char *head) {
-    request_parse(&request, bytes_from_string(head));
-    return request.status;
+    bool is_whole = request_take_head(&request, bytes_from_string(head)) == strlen(head);
+    return request.status == 0 && !is_whole ? UINT_MAX : request.status;
 }
 
 static unsigned parse_with(const char *fields) {
@@ -25,34 +27,52 @@ static bool is(bytes_t bytes, const char *text) {
 
 TEST("a head ends with its empty line, wherever the bytes are cut") {
     bytes_t head = BYTES("GET / HTTP/1.1\r\nHost: t\r\n\r\nGET");
-    unsigned status;
     for (size_t length = 0; length <= head.len; length++) {
-        size_t end = request_find_end((bytes_t) {head.ptr, length}, &status);
+        size_t end = request_take_head(&request, (bytes_t) {head.ptr, length});
         EXPECT_EQ(end, length >= head.len - 3 ? head.len - 3 : 0);
-        EXPECT_EQ(status, 0);
+        EXPECT_EQ(request.status, 0);
+        EXPECT_EQ(request.is_head_complete, end > 0);
     }
 }
 
-TEST("bare line ends and NULs are refused before the head is complete") {
-    static const bytes_t wrong[] = {BYTES("GET / HTTP/1.1\n"), BYTES("GET / HTTP/1.1\rHost"), BYTES("G\0")};
+TEST("what no line can begin with is refused before the head is complete") {
+    static const bytes_t wrong[] = {BYTES("GET / HTTP/1.1\n"),
+                                    BYTES("GET / HTTP/1.1\rHost"),
+                                    BYTES("G\0"),
+                                    BYTES("GET / HTTP/1.1\r\nHost: a\nb"),
+                                    BYTES("GET /a b HTTP/1.1\r\n"),
+                                    BYTES("GET / HTTP/1.1\r\n folded\r\n")};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        unsigned status;
-        EXPECT_EQ(request_find_end(wrong[i], &status), 0);
-        EXPECT_EQ(status, 400);
+        EXPECT_EQ(request_take_head(&request, wrong[i]), 0);
+        EXPECT_EQ(request.status, 400);
+    }
+}
+
+TEST("a control character is refused wherever it stands in a field's value, and a tab is not") {
+    static const char value[] = "a value of more than sixteen bytes";
+    for (size_t at = 0; at < sizeof(value) - 1; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char head[96];
+            size_t length = (size_t) snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: t\r\nX:%s\r\n\r\n", value);
+            head[length - sizeof(value) - 3 + at] = (char) byte;
+            bool is_value = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+            EXPECT_EQ(request_take_head(&request, (bytes_t) {(uint8_t *) head, length}), is_value ? length : 0);
+            EXPECT_EQ(request.status, is_value ? 0 : 400);
+        }
     }
 }
 
 TEST("an endless line and an endless head are refused as soon as they are too long") {
     static uint8_t line[HEAD_MAX], head[HEAD_MAX];
-    unsigned status;
     __builtin_memset(line, 'a', sizeof(line));
-    EXPECT_EQ(request_find_end((bytes_t) {line, TARGET_MAX + 40}, &status), 0);
-    EXPECT_EQ(status, 414);
+    EXPECT_EQ(request_take_head(&request, (bytes_t) {line, TARGET_MAX + 40}), 0);
+    EXPECT_EQ(request.status, 414);
     for (size_t i = 0; i + 8 <= sizeof(head); i += 8) {
         __builtin_memcpy(head + i, "a: bcd\r\n", 8);
     }
-    EXPECT_EQ(request_find_end((bytes_t) {head, sizeof(head)}, &status), 0);
-    EXPECT_EQ(status, 431);
+    __builtin_memcpy(head, "G / HTTP/1.1\r\nab", 16);
+    EXPECT_EQ(request_take_head(&request, (bytes_t) {head, sizeof(head)}), 0);
+    EXPECT_EQ(request.status, 431);
 }
 
 TEST("a request's parts are found") {
@@ -193,12 +213,8 @@ TEST("mutated heads are never read past their end") {
             random = random * 1664525 + 1013904223;
             copy[(random >> 8) % length] = (uint8_t) (random >> 24);
         }
-        unsigned status;
-        size_t end = request_find_end((bytes_t) {copy, length}, &status);
-        if (status == 0 && end > 0) {
-            request_parse(&request, (bytes_t) {copy, end});
-            EXPECT(request.status != 0 || request.is_head_complete);
-        }
+        size_t end = request_take_head(&request, (bytes_t) {copy, length});
+        EXPECT(end == 0 || request.status != 0 || request.is_head_complete);
         __builtin_free(copy);
     }
 }

@@ -1,6 +1,7 @@
 // Which response a request gets.
 #include "response.h"
 
+#include "answer_cache.h"
 #include "conditions.h"
 #include "date.h"
 #include "target.h"
@@ -38,6 +39,17 @@ static const char *reason_of(unsigned status) {
         }
     }
     return "Unknown";
+}
+
+void response_clear(struct response *response) {
+    mem_zero(response, offsetof(struct response, head));
+}
+
+void response_copy(struct response *response, const struct response *from) {
+    size_t size = offsetof(struct response, head) + from->head_length;
+    if (mem_copy(response, sizeof(*response), from, size) != OK) {
+        response_clear(response); // can't be: a head is as long as there is room
+    }
 }
 
 static struct text begin(struct response *response, unsigned status) {
@@ -86,7 +98,8 @@ static void make_error(struct response *response, const struct request *request,
 }
 
 void response_make_error(struct response *response, unsigned status) {
-    *response = (struct response) {.closes = true};
+    response_clear(response);
+    response->closes = true;
     make_error(response, nullptr, status);
 }
 
@@ -216,8 +229,8 @@ static void make_content(struct response *response, const struct request *reques
     }
 }
 
-void response_make(struct response *response, const struct request *request) {
-    *response = (struct response) {};
+static void make(struct response *response, const struct request *request) {
+    response_clear(response);
     unsigned status = request->status;
     if (status == 0 && request->method == METHOD_OTHER) {
         status = 405;
@@ -229,6 +242,16 @@ void response_make(struct response *response, const struct request *request) {
         make_error(response, request, status);
     } else {
         make_content(response, request);
+    }
+}
+
+void response_make(struct response *response, const struct request *request) {
+    const struct response *kept = answer_cache_find(request);
+    if (kept != nullptr) {
+        response_copy(response, kept);
+    } else {
+        make(response, request);
+        answer_cache_keep(request, response);
     }
 }
 

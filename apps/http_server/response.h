@@ -7,15 +7,18 @@
 enum { RESPONSE_HEAD_MAX = 1016 }; // one message of the stream
 
 struct response {
-    char head[RESPONSE_HEAD_MAX];
-    size_t head_length;
     bool closes;           // the connection, behind it
     bool waits_for_state;  // the body is this machine's state, which is being collected: response_finish_state
     folio_t folio;         // HANDLE_INVALID: no further body
     bool owns_folio;       // otherwise it is lent, for as long as the component runs
     uint64_t offset, size; // of the body in the folio
     uint64_t period;       // not 0: the body repeats that many bytes of the folio until `size`
+    size_t head_length;
+    char head[RESPONSE_HEAD_MAX]; // last: cleared and copied no further than it is in use
 };
+
+void response_clear(struct response *response);
+void response_copy(struct response *response, const struct response *from); // which owns nothing
 
 // Answers a request; request->status counts first.
 void response_make(struct response *response, const struct request *request);

@@ -21,7 +21,8 @@ void send_error(struct http_connection *connection, unsigned status) {
 
 void send_end(struct http_connection *connection) {
     response_drop(&connection->response);
-    connection->response = (struct response) {.closes = true};
+    response_clear(&connection->response);
+    connection->response.closes = true;
     send_begin(connection);
 }
 

@@ -4,7 +4,7 @@
 static folio_t folio;
 
 bool test_body_is_enabled(void) {
-    return config_u64("test_bodies", 0) == 1;
+    return folio.handle != HANDLE_INVALID;
 }
 
 folio_t test_body_folio(void) {
@@ -12,7 +12,7 @@ folio_t test_body_folio(void) {
 }
 
 status_t test_body_init(void) {
-    if (!test_body_is_enabled()) {
+    if (config_u64("test_bodies", 0) != 1) {
         return OK;
     }
     uint64_t address;

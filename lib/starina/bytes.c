@@ -3,12 +3,27 @@
 
 #include <stdckdint.h>
 
-bytes_t bytes_from_string(const char *text) {
-    return (bytes_t) {(const uint8_t *) text, __builtin_strlen(text)};
+static uint64_t word_at(const uint8_t *bytes) {
+    uint64_t word;
+    __builtin_memcpy(&word, bytes, sizeof(word));
+    return word;
 }
 
+// By words wherever they lie, which memcmp does for aligned ones only.
 bool bytes_equal(bytes_t a, bytes_t b) {
-    return a.len == b.len && (a.len == 0 || __builtin_memcmp(a.ptr, b.ptr, a.len) == 0);
+    if (a.len != b.len) {
+        return false;
+    }
+    size_t at = 0;
+    for (; a.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        if (word_at(a.ptr + at) != word_at(b.ptr + at)) {
+            return false;
+        }
+    }
+    while (at < a.len && a.ptr[at] == b.ptr[at]) {
+        at++;
+    }
+    return at == a.len;
 }
 
 status_t bytes_slice(bytes_t bytes, size_t from, size_t length, bytes_t *out_slice) {
@@ -64,10 +79,4 @@ status_t mem_copy(void *destination, size_t capacity, const void *source, size_t
         __builtin_memcpy(destination, source, size); // the faster one
     }
     return OK;
-}
-
-void mem_zero(void *memory, size_t size) {
-    if (size != 0) {
-        __builtin_memset(memory, 0, size);
-    }
 }

@@ -6,7 +6,11 @@
 // Of a string literal, without its NUL.
 #define BYTES(literal) ((bytes_t) {(const uint8_t *) ("" literal ""), sizeof(literal) - 1})
 
-bytes_t bytes_from_string(const char *text); // until the NUL; lent as long as the text is
+// Until the NUL; lent as long as the text is.
+static inline bytes_t bytes_from_string(const char *text) {
+    return (bytes_t) {(const uint8_t *) text, __builtin_strlen(text)};
+}
+
 bool bytes_equal(bytes_t a, bytes_t b);
 
 // The part of `length` bytes that begins at `from`. ERR_INVALID_ARGUMENT if it is not inside.
@@ -23,4 +27,8 @@ status_t bytes_to_u64(bytes_t bytes, uint64_t *out_value);
 
 // ERR_TOO_LARGE: nothing was copied. The two may overlap.
 status_t mem_copy(void *destination, size_t capacity, const void *source, size_t size);
-void mem_zero(void *memory, size_t size);
+static inline void mem_zero(void *memory, size_t size) {
+    if (size != 0) {
+        __builtin_memset(memory, 0, size);
+    }
+}

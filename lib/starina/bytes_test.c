@@ -2,6 +2,21 @@
 #include <starina/bytes.h>
 #include <test/test.h>
 
+TEST("byte strings are equal if all their bytes are, wherever they lie") {
+    uint8_t a[40], b[41];
+    for (size_t length = 0; length <= sizeof(a); length++) {
+        __builtin_memset(a, 'x', sizeof(a));
+        __builtin_memset(b, 'x', sizeof(b));
+        EXPECT(bytes_equal((bytes_t) {a, length}, (bytes_t) {b + 1, length}));
+        for (size_t at = 0; at < length; at++) {
+            b[1 + at] = 'y';
+            EXPECT(!bytes_equal((bytes_t) {a, length}, (bytes_t) {b + 1, length}));
+            b[1 + at] = 'x';
+        }
+    }
+    EXPECT(!bytes_equal(BYTES("ab"), BYTES("abc")) && bytes_equal((bytes_t) {}, BYTES("")));
+}
+
 TEST("a slice inside is the part that was asked for") {
     bytes_t slice;
     EXPECT_EQ(bytes_slice(BYTES("abcdef"), 2, 3, &slice), OK);

@@ -1,0 +1,58 @@
+// Answers of late. A page and what it links to are few files; a client that asks for many others makes it slow, not wrong.
+#include "answer_cache.h"
+
+enum : size_t { ANSWERS_MAX = 8, KEY_MAX = 64 };
+
+// What an answer depends on. A browser that has a page still asks whether it has another tag now.
+struct key {
+    size_t length;
+    uint8_t bytes[KEY_MAX];
+};
+
+struct answer {
+    struct key target, if_none_match;
+    struct response response;
+};
+
+static struct answer answers[ANSWERS_MAX]; // unused ones have an empty target, which no request has
+static size_t oldest;
+
+static bool is_plain(const struct request *request) {
+    bool has_conditions = request->if_match.len > 0 || request->if_modified_since.len > 0 ||
+                          request->if_unmodified_since.len > 0 || request->range.len > 0;
+    return request->status == 0 && request->method == METHOD_GET && request->keeps_alive && !request->expects_continue &&
+           request->target.len > 0 && !has_conditions;
+}
+
+static bool is_key(const struct key *key, bytes_t bytes) {
+    return bytes_equal((bytes_t) {key->bytes, key->length}, bytes);
+}
+
+const struct response *answer_cache_find(const struct request *request) {
+    if (!is_plain(request)) {
+        return nullptr;
+    }
+    for (size_t i = 0; i < ANSWERS_MAX; i++) {
+        if (is_key(&answers[i].target, request->target) && is_key(&answers[i].if_none_match, request->if_none_match)) {
+            return &answers[i].response;
+        }
+    }
+    return nullptr;
+}
+
+static status_t set_key(struct key *key, bytes_t bytes) {
+    return bytes_store(key->bytes, sizeof(key->bytes), bytes, &key->length);
+}
+
+void answer_cache_keep(const struct request *request, const struct response *response) {
+    if (!is_plain(request) || response->waits_for_state) {
+        return;
+    }
+    struct answer *answer = &answers[oldest];
+    if (set_key(&answer->if_none_match, request->if_none_match) != OK || set_key(&answer->target, request->target) != OK) {
+        answer->target.length = 0; // too long
+        return;
+    }
+    response_copy(&answer->response, response);
+    oldest = (oldest + 1) % ANSWERS_MAX;
+}
