@@ -118,6 +118,16 @@ static void collect_transmitted(void) {
     }
 }
 
+static void copy_packet(uint8_t *to, const struct pbuf *packet) {
+    size_t left = packet->tot_len;
+    for (const struct pbuf *part = packet; left > 0 && part != nullptr; part = part->next) {
+        size_t size = part->len < left ? part->len : left;
+        packet_copy(to, part->payload, size);
+        to += size;
+        left -= size;
+    }
+}
+
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
     (void) netif;
     if (link.is_open && link.free_count == 0) {
@@ -133,7 +143,7 @@ static err_t link_output(struct netif *netif, struct pbuf *packet) {
     }
     struct frame frame = {link.free[--link.free_count], FRAME_HEADROOM, packet->tot_len, 0};
     uint8_t *data = frame_data(&link.end, frame);
-    pbuf_copy_partial(packet, data, packet->tot_len, 0);
+    copy_packet(data, packet);
     if (((struct eth_hdr *) data)->type == PP_HTONS(ETHTYPE_ARP)) {
         clocks_expect_arp();
     }
