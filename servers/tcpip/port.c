@@ -52,8 +52,8 @@ int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
     return ERR_OK;
 }
 
-// The header of a SYN that begins a connection; nullptr: the packet is something else. Nothing of it was checked yet.
-static const struct tcp_hdr *syn_header(const struct pbuf *packet) {
+// The TCP header, of which nothing was checked yet. nullptr: the packet is something else.
+static const struct tcp_hdr *tcp_header(const struct pbuf *packet) {
     const struct ip_hdr *ip = packet->payload;
     if (packet->len < IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK)) != 0) {
         return nullptr;
@@ -62,28 +62,51 @@ static const struct tcp_hdr *syn_header(const struct pbuf *packet) {
     if (offset < IP_HLEN || packet->len < offset + TCP_HLEN) {
         return nullptr;
     }
-    const struct tcp_hdr *tcp = (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
-    return (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN ? tcp : nullptr;
+    return (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
 }
 
-static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    return pcb->remote_port == lwip_ntohs(tcp->src) && pcb->local_port == lwip_ntohs(tcp->dest) &&
-           pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
-}
-
-// Called with each IPv4 packet. A SYN behind all that an old connection has received begins a new one between the same
-// ports, and the old one need wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is
-// over, and keep out a remote host that uses the port again.
-int port_recycle(const struct pbuf *packet) {
-    const struct ip_hdr *ip = packet->payload;
-    const struct tcp_hdr *tcp = syn_header(packet);
-    for (struct tcp_pcb *pcb = tcp != nullptr ? tcp_tw_pcbs : nullptr; pcb != nullptr; pcb = pcb->next) {
-        if (is_between(pcb, ip, tcp)) {
-            if (TCP_SEQ_GT(lwip_ntohl(tcp->seqno), pcb->rcv_nxt)) {
-                tcp_abandon(pcb, 0);
-            }
+// What leads to the packet's connection in a list of them; to nullptr if it is not there.
+static struct tcp_pcb **find(struct tcp_pcb **list, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    uint16_t remote_port = lwip_ntohs(tcp->src), local_port = lwip_ntohs(tcp->dest);
+    struct tcp_pcb **link = list;
+    for (struct tcp_pcb *pcb; (pcb = *link) != nullptr; link = &pcb->next) {
+        if (pcb->remote_port == remote_port && pcb->local_port == local_port && pcb->remote_ip.addr == ip->src.addr &&
+            pcb->local_ip.addr == ip->dest.addr) {
             break;
         }
+    }
+    return link;
+}
+
+// lwIP, too, moves the connection that it has found to the front of its list, but makes many checks of each that it
+// passes on the way there.
+static void bring_to_front(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    struct tcp_pcb **link = find(&tcp_active_pcbs, ip, tcp), *pcb = *link;
+    if (pcb != nullptr) {
+        *link = pcb->next;
+        pcb->next = tcp_active_pcbs;
+        tcp_active_pcbs = pcb;
+    }
+}
+
+// A SYN behind all that an old connection has received begins a new one between the same ports, and the old one need
+// wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is over, and keep out a remote
+// host that uses the port again.
+static void recycle(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    struct tcp_pcb *old = *find(&tcp_tw_pcbs, ip, tcp);
+    if (old != nullptr && TCP_SEQ_GT(lwip_ntohl(tcp->seqno), old->rcv_nxt)) {
+        tcp_abandon(old, 0);
+    }
+}
+
+// Called with each IPv4 packet.
+int port_sort(const struct pbuf *packet) {
+    const struct ip_hdr *ip = packet->payload;
+    const struct tcp_hdr *tcp = tcp_header(packet);
+    if (tcp != nullptr && (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
+        recycle(ip, tcp);
+    } else if (tcp != nullptr) {
+        bring_to_front(ip, tcp);
     }
     return 0; // lwIP goes on with the packet
 }
