@@ -62,10 +62,12 @@ static uint64_t sum_packet(const struct pbuf *packet) {
 
 // What goes into a header.
 static uint16_t complement(uint64_t sum) {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+    unsigned carry;
+    unsigned half = __builtin_addc((unsigned) sum, (unsigned) (sum >> 32), 0, &carry);
+    half += carry; // without another carry, as above
+    unsigned short carry16;
+    unsigned short word = __builtin_addcs((unsigned short) half, (unsigned short) (half >> 16), 0, &carry16);
+    return (uint16_t) ~(word + carry16);
 }
 
 uint16_t inet_chksum(const void *data, uint16_t size) {
