@@ -23,6 +23,30 @@ TEST("a flood of half-open connections keeps no honest client out") {
     EXPECT(accept_stream(listener, &stream));
 }
 
+TEST("a segment with a wrong checksum disturbs neither its connection nor older and newer ones") {
+    enum { COUNT = 3 };
+    struct remote remotes[COUNT];
+    channel_t streams[COUNT];
+    EXPECT(peer_start(static_config));
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80");
+    for (uint16_t i = 0; i < COUNT; i++) {
+        EXPECT(remote_connect(&remotes[i], 5000 + i, 80));
+        EXPECT(accept_stream(listener, &streams[i]));
+    }
+    struct remote spoiler = remotes[1];
+    spoiler.spoils_checksums = true;
+    remote_send(&spoiler, ACK | PSH, bytes, 10);
+    EXPECT_EQ(receive_stream(streams[1], received, sizeof(received)), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct segment segment;
+        remote_send(&remotes[i], ACK | PSH, bytes, 10);
+        EXPECT_EQ(receive_stream(streams[i], received, sizeof(received)), 10);
+        fake_advance(NSEC_PER_SEC / 4);
+        fake_advance(NSEC_PER_SEC / 4);
+        EXPECT(remote_receive(&remotes[i], &segment) && segment.acknowledged == remotes[i].sequence); // by the clock
+    }
+}
+
 TEST("ten thousand connections one after the other leave nothing behind") {
     EXPECT(peer_start(static_config));
     channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80"), stream;

@@ -10,6 +10,7 @@
 #include "clocks.h"
 #include "link.h"
 #include "needs.h"
+#include "port.h"
 #include "stack.h"
 
 #include <ring/frame_region.h>
@@ -66,6 +67,7 @@ static void packet_input(struct frame frame) {
         link_counters.dropped++;
         pbuf_free(packet);
     }
+    port_restore_list();
 }
 
 static void free_out_of_order(void) {

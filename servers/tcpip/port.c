@@ -4,6 +4,9 @@
 #include <lwip/opt.h>
 #include <lwip/priv/tcp_priv.h>
 
+#include "port.h"
+#include "tcp_stream.h"
+
 #include <starina/component.h>
 
 uint32_t port_random(void) {
@@ -39,6 +42,7 @@ static struct tcp_pcb *oldest_half_open(const struct tcp_pcb_listen *listener) {
 // Called with each segment that found its connection. A flood of SYNs that never go on must not keep honest clients
 // out: when the backlog is full, the newest takes the place of the oldest.
 int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
+    port_restore_list();
     if (pcb->state != LISTEN || (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
         return ERR_OK;
     }
@@ -65,27 +69,27 @@ static const struct tcp_hdr *tcp_header(const struct pbuf *packet) {
     return (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
 }
 
-// What leads to the packet's connection in a list of them; to nullptr if it is not there.
-static struct tcp_pcb **find(struct tcp_pcb **list, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    uint16_t remote_port = lwip_ntohs(tcp->src), local_port = lwip_ntohs(tcp->dest);
-    struct tcp_pcb **link = list;
-    for (struct tcp_pcb *pcb; (pcb = *link) != nullptr; link = &pcb->next) {
-        if (pcb->remote_port == remote_port && pcb->local_port == local_port && pcb->remote_ip.addr == ip->src.addr &&
-            pcb->local_ip.addr == ip->dest.addr) {
-            break;
-        }
-    }
-    return link;
+static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    return pcb->remote_port == lwip_ntohs(tcp->src) && pcb->local_port == lwip_ntohs(tcp->dest) &&
+           pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
 }
 
-// lwIP, too, moves the connection that it has found to the front of its list, but makes many checks of each that it
-// passes on the way there.
-static void bring_to_front(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    struct tcp_pcb **link = find(&tcp_active_pcbs, ip, tcp), *pcb = *link;
-    if (pcb != nullptr) {
-        *link = pcb->next;
-        pcb->next = tcp_active_pcbs;
+// lwIP looks for a packet's connection from the front of its list on, however long that is. Where we know which one it
+// will find, the list begins with that until it has.
+static struct tcp_pcb *whole_list; // nullptr: nothing is left out
+
+static void shorten_list(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    struct tcp_pcb *pcb = tcp_stream_expect(lwip_ntohs(tcp->src), lwip_ntohs(tcp->dest));
+    if (pcb != nullptr && pcb->state == ESTABLISHED && is_between(pcb, ip, tcp)) {
+        whole_list = tcp_active_pcbs;
         tcp_active_pcbs = pcb;
+    }
+}
+
+void port_restore_list(void) {
+    if (whole_list != nullptr) {
+        tcp_active_pcbs = whole_list;
+        whole_list = nullptr;
     }
 }
 
@@ -93,20 +97,23 @@ static void bring_to_front(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
 // wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is over, and keep out a remote
 // host that uses the port again.
 static void recycle(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    struct tcp_pcb *old = *find(&tcp_tw_pcbs, ip, tcp);
+    struct tcp_pcb *old = tcp_tw_pcbs;
+    while (old != nullptr && !is_between(old, ip, tcp)) {
+        old = old->next;
+    }
     if (old != nullptr && TCP_SEQ_GT(lwip_ntohl(tcp->seqno), old->rcv_nxt)) {
         tcp_abandon(old, 0);
     }
 }
 
 // Called with each IPv4 packet.
-int port_sort(const struct pbuf *packet) {
+int port_prepare(const struct pbuf *packet) {
     const struct ip_hdr *ip = packet->payload;
     const struct tcp_hdr *tcp = tcp_header(packet);
     if (tcp != nullptr && (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
         recycle(ip, tcp);
     } else if (tcp != nullptr) {
-        bring_to_front(ip, tcp);
+        shorten_list(ip, tcp);
     }
     return 0; // lwIP goes on with the packet
 }
