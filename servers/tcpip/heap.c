@@ -14,6 +14,9 @@ struct size_class {
     uint32_t size;
     uint32_t count;
     uint8_t *memory;
+};
+
+struct supply {
     struct free_object *free;
     uint32_t used;
     uint32_t fresh; // objects from here on were never used
@@ -35,39 +38,41 @@ static struct {
 
 #define CLASS(objects) {.size = sizeof(objects[0]), .count = sizeof(objects) / sizeof(objects[0]), .memory = objects[0]}
 
-static struct size_class classes[CLASS_COUNT] = {
+static const struct size_class classes[CLASS_COUNT] = {
     CLASS(memory.segments), CLASS(memory.headers), CLASS(memory.smalls), CLASS(memory.messages), CLASS(memory.packets),
 };
+static struct supply supplies[CLASS_COUNT];
 
-static struct size_class *class_for(size_t size) {
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        if (size <= classes[i].size) {
-            return &classes[i];
-        }
+// CLASS_COUNT: no class has objects so large.
+static inline size_t class_for(size_t size) {
+    size_t i = 0;
+    while (i < CLASS_COUNT && size > classes[i].size) {
+        i++;
     }
-    return nullptr;
+    return i;
 }
 
 // The classes' memory lies in their order.
-static struct size_class *class_of(const uint8_t *object) {
-    size_t i = CLASS_COUNT - 1;
-    while (object < classes[i].memory) {
-        i--;
+static inline size_t class_of(const uint8_t *object) {
+    size_t i = 0;
+    while (i + 1 < CLASS_COUNT && object >= classes[i + 1].memory) {
+        i++;
     }
-    return &classes[i];
+    return i;
 }
 
 void *heap_allocate(size_t size) {
-    struct size_class *class = class_for(size);
-    if (class == nullptr || class->used == class->count) {
+    size_t class = class_for(size);
+    if (class == CLASS_COUNT || supplies[class].used == classes[class].count) {
         return nullptr;
     }
-    class->used++;
-    struct free_object *object = class->free;
+    struct supply *supply = &supplies[class];
+    supply->used++;
+    struct free_object *object = supply->free;
     if (object == nullptr) {
-        return class->memory + (size_t) class->fresh++ * class->size;
+        return classes[class].memory + (size_t) supply->fresh++ * classes[class].size;
     }
-    class->free = object->next;
+    supply->free = object->next;
     return object;
 }
 
@@ -80,15 +85,18 @@ void *heap_allocate_zeroed(size_t count, size_t size) {
 }
 
 void heap_free(void *freed) {
-    struct size_class *class = class_of(freed);
+    struct supply *supply = &supplies[class_of(freed)];
     struct free_object *object = freed;
-    object->next = class->free;
-    class->free = object;
-    class->used--;
+    object->next = supply->free;
+    supply->free = object;
+    supply->used--;
 }
 
 uint32_t heap_room(size_t size) {
-    const struct size_class *class = class_for(size);
-    uint32_t taken = class != nullptr ? class->used + class->count / RESERVE : 0;
-    return class != nullptr && taken < class->count ? class->count - taken : 0;
+    size_t class = class_for(size);
+    if (class == CLASS_COUNT) {
+        return 0;
+    }
+    uint32_t count = classes[class].count, taken = supplies[class].used + count / RESERVE;
+    return taken < count ? count - taken : 0;
 }

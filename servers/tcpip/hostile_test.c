@@ -1,6 +1,6 @@
 // Remote hosts that flood, never answer or never read; and what the component leaves behind and does while idle.
 // test-with: servers/tcpip/main.c servers/tcpip/uri.c servers/tcpip/checksum.c servers/tcpip/clocks.c servers/tcpip/heap.c
-// test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c
+// test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c servers/tcpip/copy.c
 // test-with: servers/tcpip/tcp_connect.c servers/tcpip/tcp_listener.c servers/tcpip/tcp_receive.c servers/tcpip/tcp_send.c
 // test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
 #include "testing/client.h"
@@ -21,6 +21,30 @@ TEST("a flood of half-open connections keeps no honest client out") {
     }
     EXPECT(remote_connect(&remote, 5000, 80));
     EXPECT(accept_stream(listener, &stream));
+}
+
+TEST("a segment with a wrong checksum disturbs neither its connection nor older and newer ones") {
+    enum { COUNT = 3 };
+    struct remote remotes[COUNT];
+    channel_t streams[COUNT];
+    EXPECT(peer_start(static_config));
+    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80");
+    for (uint16_t i = 0; i < COUNT; i++) {
+        EXPECT(remote_connect(&remotes[i], 5000 + i, 80));
+        EXPECT(accept_stream(listener, &streams[i]));
+    }
+    struct remote spoiler = remotes[1];
+    spoiler.spoils_checksums = true;
+    remote_send(&spoiler, ACK | PSH, bytes, 10);
+    EXPECT_EQ(receive_stream(streams[1], received, sizeof(received)), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        struct segment segment;
+        remote_send(&remotes[i], ACK | PSH, bytes, 10);
+        EXPECT_EQ(receive_stream(streams[i], received, sizeof(received)), 10);
+        fake_advance(NSEC_PER_SEC / 4);
+        fake_advance(NSEC_PER_SEC / 4);
+        EXPECT(remote_receive(&remotes[i], &segment) && segment.acknowledged == remotes[i].sequence); // by the clock
+    }
 }
 
 TEST("ten thousand connections one after the other leave nothing behind") {

@@ -10,6 +10,7 @@
 #include "clocks.h"
 #include "link.h"
 #include "needs.h"
+#include "port.h"
 #include "stack.h"
 
 #include <ring/frame_region.h>
@@ -66,6 +67,7 @@ static void packet_input(struct frame frame) {
         link_counters.dropped++;
         pbuf_free(packet);
     }
+    port_restore_list();
 }
 
 static void free_out_of_order(void) {
@@ -118,6 +120,16 @@ static void collect_transmitted(void) {
     }
 }
 
+static void copy_packet(uint8_t *to, const struct pbuf *packet) {
+    size_t left = packet->tot_len;
+    for (const struct pbuf *part = packet; left > 0 && part != nullptr; part = part->next) {
+        size_t size = part->len < left ? part->len : left;
+        packet_copy(to, part->payload, size);
+        to += size;
+        left -= size;
+    }
+}
+
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
     (void) netif;
     if (link.is_open && link.free_count == 0) {
@@ -133,7 +145,7 @@ static err_t link_output(struct netif *netif, struct pbuf *packet) {
     }
     struct frame frame = {link.free[--link.free_count], FRAME_HEADROOM, packet->tot_len, 0};
     uint8_t *data = frame_data(&link.end, frame);
-    pbuf_copy_partial(packet, data, packet->tot_len, 0);
+    copy_packet(data, packet);
     if (((struct eth_hdr *) data)->type == PP_HTONS(ETHTYPE_ARP)) {
         clocks_expect_arp();
     }

@@ -4,6 +4,9 @@
 #include <lwip/opt.h>
 #include <lwip/priv/tcp_priv.h>
 
+#include "port.h"
+#include "tcp_stream.h"
+
 #include <starina/component.h>
 
 uint32_t port_random(void) {
@@ -39,6 +42,7 @@ static struct tcp_pcb *oldest_half_open(const struct tcp_pcb_listen *listener) {
 // Called with each segment that found its connection. A flood of SYNs that never go on must not keep honest clients
 // out: when the backlog is full, the newest takes the place of the oldest.
 int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
+    port_restore_list();
     if (pcb->state != LISTEN || (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
         return ERR_OK;
     }
@@ -52,8 +56,8 @@ int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
     return ERR_OK;
 }
 
-// The header of a SYN that begins a connection; nullptr: the packet is something else. Nothing of it was checked yet.
-static const struct tcp_hdr *syn_header(const struct pbuf *packet) {
+// The TCP header, of which nothing was checked yet. nullptr: the packet is something else.
+static const struct tcp_hdr *tcp_header(const struct pbuf *packet) {
     const struct ip_hdr *ip = packet->payload;
     if (packet->len < IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP || (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK)) != 0) {
         return nullptr;
@@ -62,8 +66,7 @@ static const struct tcp_hdr *syn_header(const struct pbuf *packet) {
     if (offset < IP_HLEN || packet->len < offset + TCP_HLEN) {
         return nullptr;
     }
-    const struct tcp_hdr *tcp = (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
-    return (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN ? tcp : nullptr;
+    return (const struct tcp_hdr *) ((const uint8_t *) ip + offset);
 }
 
 static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
@@ -71,19 +74,46 @@ static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const
            pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
 }
 
-// Called with each IPv4 packet. A SYN behind all that an old connection has received begins a new one between the same
-// ports, and the old one need wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is
-// over, and keep out a remote host that uses the port again.
-int port_recycle(const struct pbuf *packet) {
+// lwIP looks for a packet's connection from the front of its list on, however long that is. Where we know which one it
+// will find, the list begins with that until it has.
+static struct tcp_pcb *whole_list; // nullptr: nothing is left out
+
+static void shorten_list(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    struct tcp_pcb *pcb = tcp_stream_expect(lwip_ntohs(tcp->src), lwip_ntohs(tcp->dest));
+    if (pcb != nullptr && pcb->state == ESTABLISHED && is_between(pcb, ip, tcp)) {
+        whole_list = tcp_active_pcbs;
+        tcp_active_pcbs = pcb;
+    }
+}
+
+void port_restore_list(void) {
+    if (whole_list != nullptr) {
+        tcp_active_pcbs = whole_list;
+        whole_list = nullptr;
+    }
+}
+
+// A SYN behind all that an old connection has received begins a new one between the same ports, and the old one need
+// wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is over, and keep out a remote
+// host that uses the port again.
+static void recycle(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    struct tcp_pcb *old = tcp_tw_pcbs;
+    while (old != nullptr && !is_between(old, ip, tcp)) {
+        old = old->next;
+    }
+    if (old != nullptr && TCP_SEQ_GT(lwip_ntohl(tcp->seqno), old->rcv_nxt)) {
+        tcp_abandon(old, 0);
+    }
+}
+
+// Called with each IPv4 packet.
+int port_prepare(const struct pbuf *packet) {
     const struct ip_hdr *ip = packet->payload;
-    const struct tcp_hdr *tcp = syn_header(packet);
-    for (struct tcp_pcb *pcb = tcp != nullptr ? tcp_tw_pcbs : nullptr; pcb != nullptr; pcb = pcb->next) {
-        if (is_between(pcb, ip, tcp)) {
-            if (TCP_SEQ_GT(lwip_ntohl(tcp->seqno), pcb->rcv_nxt)) {
-                tcp_abandon(pcb, 0);
-            }
-            break;
-        }
+    const struct tcp_hdr *tcp = tcp_header(packet);
+    if (tcp != nullptr && (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
+        recycle(ip, tcp);
+    } else if (tcp != nullptr) {
+        shorten_list(ip, tcp);
     }
     return 0; // lwIP goes on with the packet
 }

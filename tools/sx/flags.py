@@ -24,14 +24,14 @@ CODE = [
     "-fdata-sections",
 ]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
-COMPONENT = ["-fPIE"]
+COMPONENT = ["-fPIE", "-flto"]  # docs/decisions/link-time-optimization.md
 KERNEL = ["-flto", "-momit-leaf-frame-pointer", "-fno-pic", "-mcmodel=kernel", "-mgeneral-regs-only", "-Wframe-larger-than=1024"]
 DEBUG = ["-fsanitize=undefined", "-fsanitize-trap=all"]
 FOREIGN = ["-w"]
 
 COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "-z", "noexecstack", "-z", "text", "-z", "norelro"]
-COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings"]
-KERNEL_JOIN = ["-r", "--lto-O2"]  # once, as one object of code: every image links it with its own archive
+COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings", "-mllvm", "-vectorize-loops=false"]  # LTO does not see -fno-vectorize
+KERNEL_JOIN = ["-r"]  # once, as one object of code: every image links it with its own archive
 KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]
 
 # Programs of ours for the machine that builds, which need nothing of the one where they run.

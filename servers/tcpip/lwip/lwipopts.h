@@ -77,9 +77,9 @@ uint16_t resolve_server_port(void);
 struct pbuf;
 struct tcp_pcb;
 struct tcp_hdr;
-int port_recycle(const struct pbuf *packet);
+int port_prepare(const struct pbuf *packet);
 int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header);
-#define LWIP_HOOK_IP4_INPUT(packet, netif) port_recycle(packet)
+#define LWIP_HOOK_IP4_INPUT(packet, netif) port_prepare(packet)
 #define LWIP_HOOK_TCP_ISN(local_address, local_port, remote_address, remote_port) port_random()
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_size, first_size, second, packet) port_admit(pcb, header)
 

@@ -1,7 +1,7 @@
 // The world around tcpip for its tests: the supervisor, the Ethernet driver, one remote host, and clients.
-#include "peer.h"
+#include <lwip/inet_chksum.h> // before the framework, which poisons what it uses
 
-#include "../checksum.h"
+#include "peer.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -242,20 +242,19 @@ static void ip_header(uint8_t *frame, uint8_t protocol, size_t payload) {
     ip[9] = protocol;
     put(ip + 12, &(uint32_t) {PEER_ADDRESS}, 4);
     put(ip + 16, &(uint32_t) {OUR_ADDRESS}, 4);
-    uint16_t checksum = (uint16_t) ~checksum_add(ip, IP_SIZE);
+    uint16_t checksum = inet_chksum(ip, IP_SIZE);
     put(ip + 10, &checksum, 2);
 }
 
-// Of the payload and the pseudo header; `at` is where in the payload it goes.
-static void payload_checksum(uint8_t *frame, uint8_t protocol, size_t payload, size_t at) {
+// Of the payload and the pseudo header.
+static uint16_t payload_checksum(const uint8_t *frame, uint8_t protocol, size_t payload) {
     uint8_t pseudo[12 + PEER_FRAME_MAX] = {};
     uint16_t size = htons((uint16_t) payload);
     put(pseudo, frame + ETHERNET_SIZE + 12, 8);
     pseudo[9] = protocol;
     put(pseudo + 10, &size, 2);
     put(pseudo + 12, frame + ETHERNET_SIZE + IP_SIZE, payload);
-    uint16_t checksum = (uint16_t) ~checksum_add(pseudo, (int) (12 + payload));
-    put(frame + ETHERNET_SIZE + IP_SIZE + at, &checksum, 2);
+    return inet_chksum(pseudo, (uint16_t) (12 + payload));
 }
 
 void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size) {
@@ -264,7 +263,8 @@ void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_
     ip_header(frame, 17, UDP_SIZE + size);
     put(frame + ETHERNET_SIZE + IP_SIZE, fields, UDP_SIZE);
     put(frame + ETHERNET_SIZE + IP_SIZE + UDP_SIZE, data, size);
-    payload_checksum(frame, 17, UDP_SIZE + size, 6);
+    uint16_t checksum = payload_checksum(frame, 17, UDP_SIZE + size);
+    put(frame + ETHERNET_SIZE + IP_SIZE + 6, &checksum, 2);
     peer_give(frame, ETHERNET_SIZE + IP_SIZE + UDP_SIZE + size);
 }
 
@@ -288,7 +288,8 @@ void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t 
         put(tcp + TCP_SIZE, (uint8_t[]) {2, 4, (uint8_t) (mss >> 8), (uint8_t) mss}, 4);
     }
     put(tcp + header, data, size);
-    payload_checksum(frame, 6, header + size, 16);
+    uint16_t checksum = payload_checksum(frame, 6, header + size) ^ remote->spoils_checksums;
+    put(tcp + 16, &checksum, 2);
     remote->sequence += (uint32_t) size + ((flags & (SYN | FIN)) != 0);
     peer_give(frame, ETHERNET_SIZE + IP_SIZE + header + size);
 }
@@ -303,6 +304,9 @@ static bool parse(const uint8_t *frame, size_t size, const struct remote *remote
     put(numbers, tcp + 4, 8);
     put(&window, tcp + 14, 2);
     size_t total = (size_t) (ip[2] << 8 | ip[3]), header = (size_t) (tcp[12] >> 4) * 4;
+    if (payload_checksum(frame, 6, total - IP_SIZE) != 0) {
+        return false;
+    }
     *out = (struct segment) {.flags = tcp[13], .sequence = ntohl(numbers[0]), .acknowledged = ntohl(numbers[1])};
     out->window = ntohs(window);
     out->size = total - IP_SIZE - header;

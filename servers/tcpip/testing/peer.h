@@ -44,7 +44,8 @@ struct remote {
     uint32_t sequence;   // of the next byte to send
     uint32_t expected;   // of the next byte to receive
     uint16_t window;
-    uint16_t mss; // 0: the largest
+    uint16_t mss;          // 0: the largest
+    bool spoils_checksums; // of what it sends
 };
 
 struct segment {
