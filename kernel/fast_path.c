@@ -96,35 +96,36 @@ INLINE void count_sent(struct thread *sender, uint64_t length) {
     sender->process->copied_bytes += length;
 }
 
-INLINE void pass(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
-    uint64_t length = length_of(words);
-    *(struct header_words *) &into->header = words;
-    copy_data(into->data, from->buffer->out.data, length);
-    count_sent(from, length);
-    to->process->messages_received++;
-}
-
-INLINE void pass_to_caller(struct thread *from, struct channel *peer, struct thread *caller, struct header_words words) {
+// Ends the wait of the one that the message is for. Returns where the message goes.
+INLINE struct message *take_caller(struct channel *peer, struct thread *caller) {
     peer->caller = nullptr;
     caller->call_channel = nullptr;
-    pass(from, caller, &caller->buffer->reply, words);
+    return &caller->buffer->reply;
 }
 
-INLINE void pass_to_waiter(struct thread *from, struct channel *peer, struct thread *waiter, struct header_words words) {
+INLINE struct message *take_waiter(struct channel *peer, struct thread *waiter) {
     peer->watch.open_poll->waiters = waiter->next_waiter;
     waiter->wait_poll = nullptr;
     struct thread_buffer *buffer = waiter->buffer;
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
-    pass(from, waiter, &buffer->in, words);
+    return &buffer->in;
 }
 
-INLINE void pass_to(struct thread *from, struct channel *peer, struct thread *to, struct header_words words) {
-    if (is_of_kernel(words)) {
-        pass_to_caller(from, peer, to, words);
-    } else {
-        pass_to_waiter(from, peer, to, words);
-    }
+INLINE struct message *take_receiver(struct channel *peer, struct thread *to, struct header_words words) {
+    return is_of_kernel(words) ? take_caller(peer, to) : take_waiter(peer, to);
+}
+
+// All but the data.
+INLINE void pass_header(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
+    *(struct header_words *) &into->header = words;
+    count_sent(from, length_of(words));
+    to->process->messages_received++;
+}
+
+INLINE void pass(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
+    pass_header(from, to, into, words);
+    copy_data(into->data, from->buffer->out.data, length_of(words));
 }
 
 // --- The queue ---
@@ -142,14 +143,14 @@ INLINE bool enqueue(struct thread *from, struct channel *peer, struct header_wor
     if (entry == nullptr || size > peer->capacity - (peer->tail - peer->head)) {
         return false;
     }
-    *(struct header_words *) entry = words;
-    copy_data(entry + sizeof(words), from->buffer->out.data, length);
     peer->tail += (uint32_t) size;
     count_sent(from, length);
     struct poll *poll = peer->watch.open_poll;
     if (poll != nullptr && list_is_empty(&peer->watch.ready_node)) {
         list_push_back(&poll->ready, &peer->watch.ready_node);
     }
+    *(struct header_words *) entry = words;
+    copy_data(entry + sizeof(words), from->buffer->out.data, length); // last: its call needs no register kept
     return true;
 }
 
@@ -183,6 +184,25 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 
 // --- System calls ---
 
+// Both are jumped to, and copy last: no register has to be kept for anybody.
+[[gnu::noinline]] static struct syscall_result send_to_waiting(uint64_t handle, struct channel *peer,
+                                                               struct header_words words) {
+    struct thread *thread = arch_cpu_current(), *to = receiver_of(peer, words);
+    if (to == nullptr || !scheduler_may_run_next(to)) {
+        return enter_channel_send(handle, 0, 0, 0, 0, 0);
+    }
+    struct message *into = take_receiver(peer, to, words);
+    pass_header(thread, to, into, words);
+    arch_set_result(&to->arch, OK, 0);
+    scheduler_run_next(to);
+    copy_data(into->data, thread->buffer->out.data, length_of(words));
+    return done;
+}
+
+[[gnu::noinline]] static struct syscall_result send_to_queue(uint64_t handle, struct channel *peer, struct header_words words) {
+    return enqueue(arch_cpu_current(), peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, 0);
+}
+
 struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
     struct thread *thread = arch_cpu_current();
     struct channel *channel = channel_at(thread, handle);
@@ -190,19 +210,11 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
     if (channel == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
         return enter_channel_send(handle, 0, 0, 0, 0, 0);
     }
-    struct channel *peer = channel->peer;
-    const struct poll *poll = peer->watch.open_poll;
+    const struct poll *poll = channel->peer->watch.open_poll;
     if (!is_of_kernel(words) && (poll == nullptr || poll->waiters == nullptr)) {
-        return enqueue(thread, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, 0);
+        return send_to_queue(handle, channel->peer, words);
     }
-    struct thread *to = receiver_of(peer, words);
-    if (to == nullptr || !scheduler_may_run_next(to)) {
-        return enter_channel_send(handle, 0, 0, 0, 0, 0);
-    }
-    pass_to(thread, peer, to, words);
-    arch_set_result(&to->arch, OK, 0);
-    scheduler_run_next(to);
-    return done;
+    return send_to_waiting(handle, channel->peer, words);
 }
 
 FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
@@ -222,7 +234,7 @@ FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
     thread->call_channel = channel;
     uint32_t kind = (uint32_t) words.kind_and_transaction & ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
     words.kind_and_transaction = kind | (uint64_t) channel->call_transaction << 32;
-    pass_to_waiter(thread, peer, waiter, words);
+    pass(thread, waiter, take_waiter(peer, waiter), words);
     scheduler_switch(thread, waiter, deadline);
 }
 
@@ -239,7 +251,7 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     if (to == nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(to)) {
         return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
     }
-    pass_to(thread, peer, to, words);
+    pass(thread, to, take_receiver(peer, to, words), words);
     poll_add_waiter(poll, thread);
     scheduler_switch(thread, to, deadline);
 }

@@ -19,6 +19,7 @@ status_t handle_table_init(struct handle_table *table, uint32_t limit, struct ac
     }
     table->account = account;
     table->limit = limit;
+    table->last_offset = limit * sizeof(struct handle_entry);
     table->used = 0;
     table->first_free = 1;
     table->last_free = (uint16_t) limit;
@@ -40,7 +41,7 @@ void handle_table_destroy(struct handle_table *table) {
     }
     heap_free(table->entries, table_bytes(table->limit), table->account);
     table->entries = nullptr;
-    table->limit = 0;
+    table->limit = table->last_offset = 0;
 }
 
 status_t handle_add(struct handle_table *table, struct grant grant, handle_t *out_handle) {

@@ -15,7 +15,8 @@ struct handle_entry {
 struct handle_table {
     struct handle_entry *entries; // [0] is never used
     struct account *account;
-    uint32_t limit; // entries that can be used
+    uint32_t limit;       // entries that can be used
+    uint32_t last_offset; // of the last one, in bytes
     uint32_t used;
     uint16_t first_free, last_free; // first in, first out: a stale handle stays wrong for long
 };
@@ -46,11 +47,11 @@ struct grant handle_remove(struct handle_table *table, struct handle_entry *entr
 // The same, without saying what is wrong: nullptr. `rights` are some; stray upper bits of the handle are an error.
 static inline struct object *handle_peek(const struct handle_table *table, uint64_t handle, enum object_type type,
                                          uint32_t rights) {
-    uint32_t index = handle & 0xffff;
-    if (index > table->limit) {
+    uint64_t offset = (handle & 0xffff) * sizeof(struct handle_entry);
+    if (offset > table->last_offset) {
         return nullptr;
     }
-    const struct handle_entry *entry = &table->entries[index];
+    const struct handle_entry *entry = (const struct handle_entry *) ((const uint8_t *) table->entries + offset);
     bool is_right = entry->handle == handle && (entry->rights & rights) == rights && entry->object->type == type;
     return is_right ? entry->object : nullptr;
 }

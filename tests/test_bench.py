@@ -98,6 +98,7 @@ def test_profile_names_components_and_functions(tmp_path):
         (["boot", "--runs", "0"], "'0' is not a number"),
         (["boot", "--peers", "some"], "invalid choice: 'some'"),
         (["web", "--profile", "x"], "--profile is of sx bench boot"),
+        (["web", "--check"], "--check and --set-reference are of sx bench ipc"),
     ],
 )
 def test_wrong_options_are_one_line(arguments, complaint):

@@ -73,7 +73,7 @@ def check_that_it_is_contained(act, *arguments):
         machine.wait_for(ACTS[act], 60)
         if act != "loop":
             machine.wait_for(r"init: chaos: restart 1", 20)
-        visitor.wait_served(visitor.served + 10)
+        visitor.wait_served(visitor.served + 11)
         served, failures = visitor.finish()
         assert failures == []
         assert served > 10

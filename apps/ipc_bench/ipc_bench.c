@@ -1,7 +1,7 @@
 // ipc_bench: measures system calls and messages. Under `--icount` a nanosecond is an instruction.
 //
-// Each figure is the median of several rounds, in hundredths of an instruction per operation; the loop and the caller's own
-// instructions are in it. The lines that it logs are read by tools/bench/ipc.py.
+// Each figure is the median of several rounds, in hundredths of an instruction per operation, less what the same loop takes
+// with a call of an empty function in place of the system call. The lines that it logs are read by tools/bench/ipc.py.
 #include <ipc.client.h>
 #include <needs.h>
 
@@ -9,9 +9,11 @@ enum { ROUNDS = 9, OPERATIONS = 1000 };
 enum : uint32_t { KIND = 0x7ff00000, QUEUE_SIZE = 65536 };
 
 // One operation, so often. An error ends the component.
+typedef status_t run(size_t operations);
+
 struct subject {
     const char *name;
-    status_t (*run)(size_t operations);
+    run *with, *without; // without the system call; nullptr: nothing is taken off
 };
 
 static channel_t channel, other_end;
@@ -19,6 +21,18 @@ static poll_t poll;
 static ktimer_t moved;
 
 // --- What is measured ---
+
+static status_t nothing(void) {
+    return OK;
+}
+static status_t (*volatile do_nothing)(void) = nothing;
+
+static status_t no_calls(size_t operations) {
+    for (size_t i = 0; i < operations; i++) {
+        TRY(do_nothing());
+    }
+    return OK;
+}
 
 static status_t null_calls(size_t operations) {
     for (size_t i = 0; i < operations; i++) {
@@ -38,6 +52,26 @@ static inline void write_message(uint32_t class, size_t words, uint16_t handle_c
     for (size_t i = 0; i < words; i++) {
         data[i] = i;
     }
+}
+
+static inline status_t messages(size_t operations, size_t words) {
+    for (size_t i = 0; i < operations; i++) {
+        write_message(MESSAGE_CALL, words, 0);
+        TRY(do_nothing());
+    }
+    return OK;
+}
+
+static status_t empty_messages(size_t operations) {
+    return messages(operations, 0);
+}
+
+static status_t word_messages(size_t operations) {
+    return messages(operations, 4);
+}
+
+static status_t line_messages(size_t operations) {
+    return messages(operations, 8);
 }
 
 static status_t sends(size_t operations) {
@@ -123,8 +157,29 @@ static void sort(uint64_t *values) {
     }
 }
 
-// What the machine does for one thousand operations, besides executing instructions.
-static status_t log_events(const char *name, status_t (*run)(size_t operations)) {
+static status_t time_of(run *run, uint64_t *out_ns) {
+    nsec_t start = clock_ns();
+    TRY(run(OPERATIONS));
+    *out_ns = clock_ns() - start;
+    return OK;
+}
+
+static status_t median_of(run *run, uint64_t *out_ns) {
+    uint64_t times[ROUNDS];
+    for (size_t round = 0; round < ROUNDS; round++) {
+        TRY(time_of(run, &times[round]));
+    }
+    sort(times);
+    *out_ns = times[ROUNDS / 2];
+    return OK;
+}
+
+static void log_result(const char *name, uint64_t ns) {
+    log_info("result %s %lu", name, ns * 100 / OPERATIONS);
+}
+
+// What the machine does for so many operations, besides executing instructions.
+static status_t log_events(const char *name, run *run) {
     struct system_info before, after;
     struct process_info own_before, own_after;
     TRY(system_info(&before));
@@ -139,25 +194,14 @@ static status_t log_events(const char *name, status_t (*run)(size_t operations))
     return OK;
 }
 
-static status_t time_of(status_t (*run)(size_t operations), uint64_t *out_ns) {
-    nsec_t start = clock_ns();
-    TRY(run(OPERATIONS));
-    *out_ns = clock_ns() - start;
-    return OK;
-}
-
-static void log_result(const char *name, uint64_t *times) {
-    sort(times);
-    log_info("result %s %lu", name, times[ROUNDS / 2] * 100 / OPERATIONS);
-}
-
 static status_t measure(const struct subject *subject) {
-    uint64_t times[ROUNDS];
-    for (size_t round = 0; round < ROUNDS; round++) {
-        TRY(time_of(subject->run, &times[round]));
+    uint64_t with, without = 0;
+    TRY(median_of(subject->with, &with));
+    if (subject->without != nullptr) {
+        TRY(median_of(subject->without, &without));
     }
-    log_result(subject->name, times);
-    return log_events(subject->name, subject->run);
+    log_result(subject->name, with - without);
+    return log_events(subject->name, subject->with);
 }
 
 static status_t open_pair(bool watch_own) {
@@ -177,13 +221,17 @@ static void close_pair(void) {
 // The queue takes one round of messages, which are then received.
 static status_t measure_queue(void) {
     TRY(open_pair(false));
-    uint64_t send_times[ROUNDS], receive_times[ROUNDS];
+    uint64_t send_times[ROUNDS], receive_times[ROUNDS], sending, receiving;
     for (size_t round = 0; round < ROUNDS; round++) {
         TRY(time_of(sends, &send_times[round]));
         TRY(time_of(receives, &receive_times[round]));
     }
-    log_result("send_4_words", send_times);
-    log_result("receive_4_words", receive_times);
+    sort(send_times);
+    sort(receive_times);
+    TRY(median_of(word_messages, &sending));
+    TRY(median_of(no_calls, &receiving));
+    log_result("send_4_words", send_times[ROUNDS / 2] - sending);
+    log_result("receive_4_words", receive_times[ROUNDS / 2] - receiving);
     close_pair();
     return handle_close(other_end.handle);
 }
@@ -199,12 +247,14 @@ static status_t measure_served(const struct subject *subjects, size_t count, boo
 }
 
 static status_t start(void) {
+    static const struct subject null = {"null", null_calls, no_calls};
     static const struct subject bare[] = {
-        {"call_0_words", empty_calls},       {"call_4_words", word_calls},    {"call_64_bytes", line_calls},
-        {"call_4_words_timed", timed_calls}, {"call_1_handle", moving_calls},
+        {"call_0_words", empty_calls, empty_messages},   {"call_4_words", word_calls, word_messages},
+        {"call_64_bytes", line_calls, line_messages},    {"call_4_words_timed", timed_calls, word_messages},
+        {"call_1_handle", moving_calls, empty_messages},
     };
-    static const struct subject separate = {"send_wait_4_words", round_trips};
-    static const struct subject null = {"null", null_calls}, generated = {"generated_call_4_words", generated_calls};
+    static const struct subject separate = {"send_wait_4_words", round_trips, word_messages};
+    static const struct subject generated = {"generated_call_4_words", generated_calls, nullptr};
     TRY(timer_create(&moved));
     TRY(measure(&null));
     TRY(measure_queue());

@@ -5,22 +5,18 @@ struct client {
     uint8_t unused;
 };
 
+struct words {
+    uint64_t words[4];
+};
+
 // What came goes back as a reply.
-static void write_reply(void) {
+static inline void write_reply(void) {
     const struct message *in = &thread_buffer->in;
     struct message *out = message_out();
-    out->header.kind = in->header.kind | MESSAGE_REPLY;
-    out->header.transaction = in->header.transaction;
-    out->header.status = OK;
-    out->header.length = in->header.length;
-    out->header.handle_count = in->header.handle_count;
-    out->header.handles[0] = in->header.handles[0];
-    struct words {
-        uint64_t words[4];
-    };
-    size_t groups = in->header.length / sizeof(struct words);
-    for (size_t i = 0; i < groups; i++) {
-        ((struct words *) out->data)[i] = ((const struct words *) in->data)[i];
+    out->header = in->header;
+    out->header.kind |= MESSAGE_REPLY;
+    for (size_t at = 0; at < in->header.length; at += sizeof(struct words)) {
+        *(struct words *) (out->data + at) = *(const struct words *) (in->data + at);
     }
 }
 

@@ -9,10 +9,12 @@ import bench  # noqa: F401  (it makes the others known)
 import blocks
 import booting
 import http_answer
+import ipc
 import link
 import load
 import peers
 import pytest
+import reference
 import subjects
 import table
 from counter import Block
@@ -199,3 +201,33 @@ def test_code_tells_whose_a_block_is_although_addresses_overlap():
     assert blocks.owner(kernel, [first, second], block(base + 0x104D, b"\xc3")) == ("first", 0x104D)
     assert blocks.owner(kernel, [first, second], block(0xFFFFFFFF80100000, b"kernel")) == ("kernel", 0xFFFFFFFF80100000)
     assert blocks.owner(kernel, [first, second], block(0xFFFF0, b"\xea"))[0] == blocks.ELSEWHERE
+
+
+def test_figures_of_messages_are_read_from_the_console():
+    console = "[ 0.1] ipc_bench: result null 3799\r\n[ 0.2] ipc_bench: events null calls 1000 spaces 0 faults 20\r\n"
+    figures = ipc.parse(console + "[ 0.3] ipc_bench: result send_4_words 12698\r\n")
+    assert figures["null"] == ipc.Figure(37.99, {"calls": 1, "spaces": 0, "faults": 0.02})
+    assert figures["send_4_words"] == ipc.Figure(126.98, {})
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(reference, "path_of", lambda name: tmp_path / "reference" / f"{name}.json")
+    reference.save("ipc", {"user null": 100.0, "user call": 400.0})
+
+
+def test_counts_within_the_reference_pass(stored):
+    reference.check("ipc", {"user null": 103.0, "user call": 300.0})
+
+
+@pytest.mark.parametrize(
+    "counts, complaint",
+    [
+        ({"user null": 100.0, "user call": 412.1}, r"instructions rose by over 3%: user call: 412.10, not 400.00; .*--set-reference"),
+        ({"user null": 100.0}, r"do not measure the same \(user call\)"),
+        ({"user null": 1.0, "user call": 1.0, "user new": 1.0}, r"do not measure the same \(user new\)"),
+    ],
+)
+def test_a_rise_over_the_reference_is_told(stored, counts, complaint):
+    with pytest.raises(Fail, match=complaint):
+        reference.check("ipc", counts)

@@ -15,7 +15,9 @@ sys.path.append(str(ROOT / "tools/bench"))
 BENCHMARKS = {
     "boot": "from executing QEMU to the first good answer, and what that takes",
     "web": "requests per second, latency, instructions per request",
+    "ipc": "system calls and messages between components, in instructions",
 }
+WITH_REFERENCE = ("ipc",)
 PEERS = ("none", "lean", "all")
 RUNS, RUNS_QUICK = 9, 2
 
@@ -29,6 +31,8 @@ def add_arguments(parser):
     add("--peers", choices=PEERS, default="all", help="Linux beside it: none, the lean one, or Debian's too (default: all)")
     add("--json", action="store_true", help="print JSON in place of tables")
     add("--profile", metavar="FILE", help="boot only: where the instructions go, and every block of code to FILE")
+    add("--check", action="store_true", help="ipc only: fail if an instruction count is over the stored reference by more than 3 %%")
+    add("--set-reference", action="store_true", help="ipc only: store this run's instruction counts as the reference")
     add("--yes", action="store_true", help="install what is missing without asking")
 
 
@@ -40,7 +44,9 @@ def build_quietly(targets, yes):
 def main(options):
     if options.profile and options.benchmark != "boot":
         raise Fail("--profile is of sx bench boot")
-    if options.profile:
+    if (options.check or options.set_reference) and options.benchmark not in WITH_REFERENCE:
+        raise Fail(f"--check and --set-reference are of sx bench {' and '.join(WITH_REFERENCE)}")
+    if options.profile or options.benchmark in WITH_REFERENCE:
         options.peers = "none"
     options.runs = options.runs or (RUNS_QUICK if options.quick else RUNS)
     setup.ensure("bench" if options.peers == "none" else "peers", options.yes)

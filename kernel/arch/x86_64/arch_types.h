@@ -51,10 +51,10 @@ struct arch_cpu {
     uint32_t apic_id;
 };
 
-// The running thread.
+// The running thread. Not to be asked again in a function that changes it.
 static inline struct thread *arch_cpu_current(void) {
     struct thread *current;
-    __asm__ volatile("movq %%gs:8, %0" : "=r"(current));
+    __asm__("movq %%gs:8, %0" : "=r"(current));
     return current;
 }
 

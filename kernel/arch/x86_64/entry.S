@@ -102,7 +102,7 @@ leave_kernel_thread:
 
 // Functions of the system calls that may switch at once: fast_* comes back only if it has not. Its calling convention,
 // preserve_none, has the arguments in these registers and keeps none but rbp.
-.macro ENTER_FAST name
+.macro ENTER_FAST name arguments
     .globl enter_fast_\name
 enter_fast_\name:
     movq %gs:CPU_CURRENT, %r11
@@ -114,7 +114,9 @@ enter_fast_\name:
     movq %r15, THREAD_R15(%r11)
     movq %rdi, %r12
     movq %rsi, %r13
+    .if \arguments > 2
     movq %rdx, %r14
+    .endif
     call fast_\name
     movq %gs:CPU_CURRENT, %r11
     movq THREAD_RBX(%r11), %rbx
@@ -125,9 +127,9 @@ enter_fast_\name:
     ret
 .endm
 
-ENTER_FAST channel_call
-ENTER_FAST channel_reply_wait
-ENTER_FAST poll_wait
+ENTER_FAST channel_call 2
+ENTER_FAST channel_reply_wait 3
+ENTER_FAST poll_wait 2
 
 .macro PUSH_CALL
     pushq %rax
