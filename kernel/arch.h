@@ -124,7 +124,7 @@ static inline void arch_fill(void *destination, uint64_t word, size_t count); //
 static inline uint64_t arch_ticks(void);                                      // time-stamp counter (in arch_types.h)
 // In a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll.
 static inline void arch_spin_pause(void);
-void arch_spin_poll(void); // called in the kernel lock's wait loop: answers a TLB shootdown
+void arch_spin_poll(void); // called in the kernel lock's wait loop, and at the end of idling: answers a TLB shootdown
 
 // --- Address spaces ---
 

@@ -13,6 +13,7 @@ struct cpu {
     struct vmspace *space; // whose page tables are loaded; holds a reference. nullptr: the kernel's
     bool is_idle;
     struct thread *next;      // goes on when the current thread blocks; ready, but in no queue
+    nsec_t share_at;          // when an idle CPU is to have it, if it still waits then; DEADLINE_NEVER: not decided
     uint64_t accounted_until; // in ticks: since then the current thread's process has used the CPU
     nsec_t slice_end;         // when the current thread has used up its slice
     struct list ready[LEVEL_COUNT];

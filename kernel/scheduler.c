@@ -13,18 +13,20 @@
 #include "vmspace.h"
 
 enum : nsec_t { SLICE = 5 * NSEC_PER_MSEC, STARVED_AFTER = 40 * NSEC_PER_MSEC };
+// Waking a CPU takes so long, and costs both, that a server which soon waits for its next message is waited for instead.
+enum : nsec_t { SHARE_AFTER = NSEC_PER_MSEC / 10 };
 enum { LEVEL_IDLE = -1 };
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
-uint32_t scheduler_idle_cpus;
+static uint32_t idle_cpus;
 uint64_t scheduler_switches, scheduler_space_switches, scheduler_ipis;
 
 void scheduler_init_cpu(struct cpu *cpu) {
     for (int level = 0; level < LEVEL_COUNT; level++) {
         list_init(&cpu->ready[level]);
     }
-    cpu->armed = DEADLINE_NEVER;
+    cpu->armed = cpu->share_at = DEADLINE_NEVER;
 }
 
 uint8_t scheduler_level(uint8_t priority) {
@@ -70,9 +72,13 @@ void scheduler_remove(struct thread *thread) {
     }
 }
 
-// The CPU that is least busy with something as important; of equals, the one where the thread ran last.
+// The CPU that is least busy with something as important; of equals, this one if it idles, else the one where the thread
+// ran last.
 static struct cpu *choose_cpu(const struct thread *thread) {
-    struct cpu *best = thread->cpu != nullptr ? thread->cpu : &cpus[0];
+    struct cpu *best = cpu_self();
+    if (best->arch.current != nullptr && thread->cpu != nullptr) {
+        best = thread->cpu;
+    }
     int best_level = running_level(best);
     for (uint32_t i = 0; i < machine_info.cpu_count && best_level != LEVEL_IDLE; i++) {
         int level = running_level(&cpus[i]);
@@ -112,9 +118,34 @@ void scheduler_make_ready(struct thread *thread) {
     struct cpu *cpu = cpu_self();
     thread->cpu = cpu;
     cpu->next = thread;
+    if (idle_cpus != 0) {
+        thread->ready_since = arch_clock_now();
+        if (cpu->share_at == DEADLINE_NEVER) {
+            cpu->share_at = thread->ready_since + SHARE_AFTER;
+            cpu->must_arm = cpu->arch.must_schedule = true;
+        }
+    }
     if (cpu->slice_end < cpu->armed) {
         cpu->must_arm = cpu->arch.must_schedule = true; // it has a competitor now
     }
+}
+
+// When the next thread has waited for long, an idle CPU gets it.
+static void share_next(struct cpu *cpu, nsec_t now) {
+    struct thread *next = cpu->next;
+    cpu->share_at = DEADLINE_NEVER;
+    if (next == nullptr || idle_cpus == 0) {
+        return;
+    }
+    cpu->must_arm = true;
+    if (now - next->ready_since < SHARE_AFTER) {
+        cpu->share_at = next->ready_since + SHARE_AFTER;
+        return;
+    }
+    cpu->next = nullptr;
+    struct cpu *idle = choose_cpu(next);
+    enqueue(idle, next, false);
+    notify(idle, next);
 }
 
 void scheduler_hand_over(struct thread *thread) {
@@ -306,6 +337,7 @@ static void arm_timer(struct cpu *cpu) {
     if (has_competitor && cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
+    deadline = cpu->share_at < deadline ? cpu->share_at : deadline;
     if (deadline < cpu->armed) {
         cpu->armed = deadline;
         arch_timer_set(deadline);
@@ -333,6 +365,10 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
 static void schedule(struct cpu *cpu) {
     struct thread *current = cpu->arch.current, *next = cpu->next;
     nsec_t now = arch_clock_now();
+    if (now >= cpu->share_at) {
+        share_next(cpu, now);
+        next = cpu->next;
+    }
     if (current != nullptr && current->state == THREAD_RUNNING && !should_yield(cpu, current, now)) {
         return;
     }
@@ -352,7 +388,8 @@ static void schedule(struct cpu *cpu) {
 static void set_idle(struct cpu *cpu, bool is_idle) {
     if (cpu->is_idle != is_idle) {
         cpu->is_idle = is_idle;
-        scheduler_idle_cpus += is_idle ? 1 : UINT32_MAX;
+        arch_spin_poll();
+        idle_cpus += is_idle ? 1 : UINT32_MAX;
     }
 }
 

@@ -4,8 +4,6 @@
 #include "cpu.h"
 #include "thread.h"
 
-extern uint32_t scheduler_idle_cpus;
-
 void scheduler_init_cpu(struct cpu *cpu);
 uint8_t scheduler_level(uint8_t priority); // of a thread that begins
 
@@ -23,11 +21,11 @@ void scheduler_hand_over(struct thread *thread);
 
 // The fast ways of all that, from within a system call, for threads that have just left what they waited for.
 
-// One that is as important as the running one, and for which no CPU idles, waits in place of the run queue until that one
-// blocks, and has the rest of its time slice.
+// One that is as important as the running one waits in place of the run queue until that one blocks, and has the rest of
+// its time slice. If that takes long, a CPU that idles takes it.
 static inline bool scheduler_may_run_next(const struct thread *thread) {
     const struct cpu *cpu = cpu_self();
-    return cpu->next == nullptr && scheduler_idle_cpus == 0 && thread->level == cpu->arch.current->level;
+    return cpu->next == nullptr && thread->level == cpu->arch.current->level;
 }
 void scheduler_run_next(struct thread *thread);
 

@@ -164,15 +164,21 @@ static bool may_have_cached(const struct cpu *cpu, const struct arch_vmspace *sp
     return cpu->is_online && cpu != arch_cpu() && (space == &arch_kernel_space || cpu->arch.active_root == space->root);
 }
 
-static void flush_others(const struct arch_vmspace *space) {
+// A CPU that idles uses no memory of components and is not woken: it flushes before it runs one (arch_spin_poll). But it
+// may walk page tables ahead of need: if those are to be freed, it is not left out.
+static void flush_others(const struct arch_vmspace *space, bool are_tables_freed) {
+    bool is_awaited[CPU_MAX] = {};
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         if (may_have_cached(&cpus[i], space)) {
             cpus[i].arch.tlb_requested++;
+            is_awaited[i] = are_tables_freed || !cpus[i].is_idle;
+        }
+        if (is_awaited[i]) {
             lapic_send(cpus[i].arch.apic_id, LAPIC_ICR_FIXED | VECTOR_TLB_FLUSH);
         }
     }
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
-        while (cpus[i].arch.tlb_answered != cpus[i].arch.tlb_requested) {
+        while (is_awaited[i] && cpus[i].arch.tlb_answered != cpus[i].arch.tlb_requested) {
             arch_spin_pause();
         }
     }
@@ -191,7 +197,7 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
         }
     }
     if (count > 0) {
-        flush_others(space);
+        flush_others(space, false);
     }
 }
 
@@ -208,6 +214,6 @@ void arch_clear(struct arch_vmspace *space, vaddr_t base, vaddr_t end, struct ac
         *entry = 0;
     }
     flush();
-    flush_others(space);
+    flush_others(space, true);
     free_tables(detached, count, 3, account);
 }
