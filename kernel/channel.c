@@ -358,7 +358,7 @@ status_t sys_channel_send(struct thread *thread, handle_t handle) {
     return OK;
 }
 
-status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadline) {
+status_t channel_begin_call(struct thread *thread, handle_t handle, struct thread **out_woken) {
     struct channel *channel;
     TRY(find_channel(thread, handle, &channel));
     if (channel->caller != nullptr) {
@@ -368,12 +368,17 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
     TRY(decode(thread, channel, &out));
     out.header.kind &= ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
     out.header.transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
-    struct thread *woken;
-    TRY(send(thread->process, channel, &out, &woken));
+    TRY(send(thread->process, channel, &out, out_woken));
     channel->caller = thread;
     channel->call_transaction = out.header.transaction;
     thread->call_channel = channel;
     trace(TRACE_CALL, out.header.kind, out.header.transaction);
+    return OK;
+}
+
+status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadline) {
+    struct thread *woken;
+    TRY(channel_begin_call(thread, handle, &woken));
     thread_block(thread, deadline);
     if (woken != nullptr) {
         scheduler_hand_over(woken);
@@ -381,13 +386,18 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
     return STATUS_BLOCKED;
 }
 
-status_t sys_channel_reply_wait(struct thread *thread, handle_t handle, handle_t poll_handle, uint64_t deadline) {
+status_t channel_reply(struct thread *thread, handle_t handle, handle_t poll_handle, struct poll **out_poll,
+                       struct thread **out_woken) {
     struct channel *channel;
-    struct poll *poll;
     TRY(find_channel(thread, handle, &channel));
-    TRY(poll_find(thread, poll_handle, &poll));
+    TRY(poll_find(thread, poll_handle, out_poll));
+    return decode_and_send(thread, channel, out_woken);
+}
+
+status_t sys_channel_reply_wait(struct thread *thread, handle_t handle, handle_t poll_handle, uint64_t deadline) {
+    struct poll *poll;
     struct thread *woken;
-    TRY(decode_and_send(thread, channel, &woken));
+    TRY(channel_reply(thread, handle, poll_handle, &poll, &woken));
     status_t status = poll_take(poll, thread, deadline);
     if (woken == nullptr) {
         return status;

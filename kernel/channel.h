@@ -39,6 +39,13 @@ void channel_destroy(struct object *object);
 void channel_shut(struct channel *channel); // its creator died: both ends see the peer closed
 bool channel_collect(struct channel *channel, struct thread *thread);
 void channel_end_call(struct channel *channel, status_t status); // of the thread that waits for a reply, if one does
+
+// The parts of channel_call and channel_reply_wait before they wait. `out_woken`: a thread that is to be made ready, or
+// nullptr. Errors as the system calls.
+status_t channel_begin_call(struct thread *thread, handle_t handle, struct thread **out_woken);
+status_t channel_reply(struct thread *thread, handle_t handle, handle_t poll_handle, struct poll **out_poll,
+                       struct thread **out_woken);
+
 bool channel_has_news(const struct channel *channel);
 
 // Reads the header of the message that a thread sends, each field once: other threads of its component may write to it.

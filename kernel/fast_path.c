@@ -70,19 +70,18 @@ INLINE struct poll *poll_at(const struct thread *thread, uint64_t handle) {
     return (struct poll *) handle_peek(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT);
 }
 
-// The thread that waits in channel_call for this reply; nullptr: none, or with a timeout
+// The thread that waits in channel_call for this reply; nullptr: none
 INLINE struct thread *caller_of(const struct channel *peer, struct header_words words) {
     struct thread *caller = peer->caller;
     bool is_reply = (words.kind_and_transaction & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
     bool is_awaited = is_reply && words.kind_and_transaction >> 32 == peer->call_transaction;
-    return caller != nullptr && is_awaited && caller->timeout.heap == nullptr ? caller : nullptr;
+    return is_awaited ? caller : nullptr;
 }
 
-// One that waits for the channel's messages in poll_wait; nullptr: none, or with a timeout
+// One that waits for the channel's messages in poll_wait; nullptr: none
 INLINE struct thread *waiter_of(const struct channel *peer) {
     const struct poll *poll = peer->watch.open_poll;
-    struct thread *waiter = poll != nullptr ? poll->waiters : nullptr;
-    return waiter != nullptr && waiter->timeout.heap == nullptr ? waiter : nullptr;
+    return poll != nullptr ? poll->waiters : nullptr;
 }
 
 INLINE struct thread *receiver_of(const struct channel *peer, struct header_words words) {
@@ -116,8 +115,16 @@ INLINE struct message *take_receiver(struct channel *peer, struct thread *to, st
     return is_of_kernel(words) ? take_caller(peer, to) : take_waiter(peer, to);
 }
 
+// Seldom, and without a price for the others: it keeps their registers.
+[[clang::preserve_most, gnu::noinline]] static void end_timeout(struct thread *thread) {
+    timeout_stop(&thread->timeout);
+}
+
 // All but the data.
 INLINE void pass_header(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
+    if (to->timeout.heap != nullptr) {
+        end_timeout(to);
+    }
     *(struct header_words *) &into->header = words;
     count_sent(from, length_of(words));
     to->process->messages_received++;
@@ -217,17 +224,67 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
     return send_to_waiting(handle, channel->peer, words);
 }
 
+// --- Calls and replies that are not that simple, and still switch at once ---
+
+static bool is_handle(uint64_t value) {
+    return value <= UINT32_MAX;
+}
+
+// A thread that this one woke goes on in its place, or later.
+static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadline) {
+    if (woken != nullptr && scheduler_may_switch_to(woken)) {
+        scheduler_switch(thread, woken, deadline);
+    }
+    thread_block(thread, deadline);
+    if (woken != nullptr) {
+        scheduler_make_ready(woken);
+    }
+}
+
+[[gnu::noinline]] static struct syscall_result call(uint64_t handle, nsec_t deadline) {
+    struct thread *thread = arch_cpu_current(), *woken;
+    status_t status = is_handle(handle) ? channel_begin_call(thread, (handle_t) handle, &woken) : ERR_BAD_HANDLE;
+    if (status != OK) {
+        return (struct syscall_result) {status, 0};
+    }
+    let_go_on(thread, woken, deadline);
+    return (struct syscall_result) {STATUS_BLOCKED, 0};
+}
+
+[[gnu::noinline]] static struct syscall_result reply_and_wait(uint64_t handle, uint64_t poll_handle, nsec_t deadline) {
+    struct thread *thread = arch_cpu_current(), *woken;
+    struct poll *poll;
+    status_t status = ERR_BAD_HANDLE;
+    if (is_handle(handle) && is_handle(poll_handle)) {
+        status = channel_reply(thread, (handle_t) handle, (handle_t) poll_handle, &poll, &woken);
+    }
+    if (status == OK && woken != nullptr && list_is_empty(&poll->ready) && deadline != 0) {
+        poll_add_waiter(poll, thread);
+        let_go_on(thread, woken, deadline);
+        return (struct syscall_result) {STATUS_BLOCKED, 0};
+    }
+    if (status == OK) {
+        status = poll_take(poll, thread, deadline);
+        if (woken != nullptr) {
+            scheduler_make_ready(woken);
+        }
+    }
+    return (struct syscall_result) {status, 0};
+}
+
+// --- System calls that switch ---
+
 FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
     struct thread *thread = arch_cpu_current();
     struct channel *channel = channel_at(thread, handle);
     struct header_words words = header_read(thread);
     if (channel == nullptr || channel->caller != nullptr || channel->peer == nullptr || !has_no_handles(words)) {
-        return enter_channel_call(handle, deadline, 0, 0, 0, 0);
+        return call(handle, deadline);
     }
     struct channel *peer = channel->peer;
     struct thread *waiter = waiter_of(peer);
     if (waiter == nullptr || !scheduler_may_switch_to(waiter)) {
-        return enter_channel_call(handle, deadline, 0, 0, 0, 0);
+        return call(handle, deadline);
     }
     channel->caller = thread;
     channel->call_transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
@@ -235,7 +292,7 @@ FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
     uint32_t kind = (uint32_t) words.kind_and_transaction & ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
     words.kind_and_transaction = kind | (uint64_t) channel->call_transaction << 32;
     pass(thread, waiter, take_waiter(peer, waiter), words);
-    scheduler_switch(thread, waiter, deadline);
+    scheduler_switch_ok(thread, waiter, deadline);
 }
 
 FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t deadline) {
@@ -244,16 +301,16 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     struct poll *poll = poll_at(thread, poll_handle);
     struct header_words words = header_read(thread);
     if (channel == nullptr || poll == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
-        return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
+        return reply_and_wait(handle, poll_handle, deadline);
     }
     struct channel *peer = channel->peer;
     struct thread *to = receiver_of(peer, words);
     if (to == nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(to)) {
-        return enter_channel_reply_wait(handle, poll_handle, deadline, 0, 0, 0);
+        return reply_and_wait(handle, poll_handle, deadline);
     }
     pass(thread, to, take_receiver(peer, to, words), words);
     poll_add_waiter(poll, thread);
-    scheduler_switch(thread, to, deadline);
+    scheduler_switch_ok(thread, to, deadline);
 }
 
 FAST fast_poll_wait(uint64_t handle, uint64_t deadline) {
@@ -270,5 +327,6 @@ FAST fast_poll_wait(uint64_t handle, uint64_t deadline) {
         return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
     }
     poll_add_waiter(poll, thread);
-    scheduler_switch_to_next(thread, deadline);
+    scheduler_take_next();
+    scheduler_switch(thread, next, deadline);
 }

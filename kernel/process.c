@@ -306,7 +306,9 @@ status_t sys_process_info(struct thread *thread, handle_t handle, uaddr_t info_a
     if (handle != HANDLE_INVALID) {
         TRY(handle_get(&thread->process->handles, handle, OBJECT_PROCESS, RIGHT_MANAGE, &object));
     }
-    scheduler_account_current();
     struct process_info info = info_of((const struct process *) object);
+    if (object == &thread->process->object) {
+        info.cpu_ns += arch_ticks_to_ns(scheduler_unaccounted_ticks());
+    }
     return syscall_copy_out(thread, info_address, &info, sizeof(info));
 }

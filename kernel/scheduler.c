@@ -255,12 +255,12 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
 
 [[gnu::always_inline]] static inline void account(struct cpu *cpu, struct process *process) {
     uint64_t ticks = arch_ticks();
-    process->cpu_ticks += ticks - cpu->accounted_until;
-    cpu->accounted_until = ticks;
+    process->cpu_ticks += ticks - cpu->put_on_at;
+    cpu->put_on_at = ticks; // the next one
 }
 
-void scheduler_account_current(void) {
-    account(cpu_self(), arch_cpu_current()->process);
+uint64_t scheduler_unaccounted_ticks(void) {
+    return arch_ticks() - cpu_self()->put_on_at;
 }
 
 // The thread runs on the CPU from now on.
@@ -285,7 +285,9 @@ static void take_off(struct cpu *cpu, struct thread *thread) {
 static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t now) {
     int ready = highest_ready_level(cpu);
     if (now >= cpu->slice_end) {
-        thread->level &= ~1;
+        if (arch_ticks_to_ns(arch_ticks() - cpu->put_on_at) >= SLICE) {
+            thread->level &= ~1; // else it came to the slice with others, none of which computes for long
+        }
         return true;
     }
     return ready > thread->level;
@@ -351,7 +353,7 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
     }
     struct thread *next = take_next(cpu, now);
     if (next != nullptr) {
-        cpu->accounted_until = arch_ticks();
+        cpu->put_on_at = arch_ticks();
         cpu->must_arm = true;
         cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
         next->slice_left = 0;
@@ -433,15 +435,16 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     use_space(cpu, to);
 }
 
-[[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
+[[noreturn, gnu::always_inline]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline) {
     switch_to(cpu_self(), from, to, deadline);
     arch_end_call(&to->arch);
 }
 
-[[noreturn, gnu::always_inline]] void scheduler_switch_to_next(struct thread *from, nsec_t deadline) {
+[[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
     struct cpu *cpu = cpu_self();
-    struct thread *to = cpu->next;
-    cpu->next = nullptr;
     switch_to(cpu, from, to, deadline);
+    if (cpu->must_arm) {
+        arm_timer(cpu); // for what the call did before
+    }
     arch_resume(&to->arch);
 }

@@ -30,21 +30,26 @@ static inline bool scheduler_may_run_next(const struct thread *thread) {
 void scheduler_run_next(struct thread *thread);
 
 // The running one blocks until a deadline and the other one goes on, where none of those in the run queue is more
-// important. Not while tracing. Its call ends with OK; for scheduler_next() that has been set before.
+// important. Not while tracing.
 static inline bool scheduler_may_switch_to(const struct thread *to) {
     const struct cpu *cpu = cpu_self();
     return cpu->ready_levels == 0 || 63 - __builtin_clzll(cpu->ready_levels) <= to->level;
 }
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
+[[noreturn]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline); // its call ends with OK
+
+// The one that waits for the running one to block; nullptr: none. It stays, unless it is taken.
 static inline struct thread *scheduler_next(void) {
     return cpu_self()->next;
 }
-[[noreturn]] void scheduler_switch_to_next(struct thread *from, nsec_t deadline);
+static inline void scheduler_take_next(void) {
+    cpu_self()->next = nullptr;
+}
 
 void scheduler_remove(struct thread *thread);       // from the run queue
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it
 
-void scheduler_account_current(void); // brings the counters of the running thread's process up to date
+uint64_t scheduler_unaccounted_ticks(void); // that the running thread's process has used and is not charged for yet
 
 // Leaves the kernel: goes on with this CPU's thread, another one, or idles.
 [[noreturn]] void scheduler_leave_kernel(void);
