@@ -9,9 +9,19 @@ struct [[gnu::packed, gnu::may_alias]] word {
     uint64_t value;
 };
 
+struct [[gnu::packed, gnu::may_alias]] line {
+    uint64_t values[4];
+};
+
 void *memcpy(void *restrict destination, const void *restrict source, size_t size) {
     uint8_t *to = destination;
     const uint8_t *from = source;
+    while (size >= sizeof(struct line)) {
+        *(struct line *) to = *(const struct line *) from;
+        to += sizeof(struct line);
+        from += sizeof(struct line);
+        size -= sizeof(struct line);
+    }
     while (size >= 8) {
         ((struct word *) to)->value = ((const struct word *) from)->value;
         to += 8;
