@@ -97,6 +97,8 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
 status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *account); // its FPU save area
 void arch_thread_free(struct arch_thread *thread, struct account *account);
 static inline vaddr_t arch_thread_pc(const struct arch_thread *thread); // where it was (in arch_types.h)
+// It does not run and is in a system call: it was not interrupted (in arch_types.h).
+static inline bool arch_thread_is_in_call(const struct arch_thread *thread);
 // Its frame pointer (in arch_types.h).
 static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 

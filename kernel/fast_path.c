@@ -195,13 +195,13 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 [[gnu::noinline]] static struct syscall_result send_to_waiting(uint64_t handle, struct channel *peer,
                                                                struct header_words words) {
     struct thread *thread = arch_cpu_current(), *to = receiver_of(peer, words);
-    if (to == nullptr || !scheduler_may_run_next(to)) {
+    if (to == nullptr || !scheduler_may_queue(to)) {
         return enter_channel_send(handle, 0, 0, 0, 0, 0);
     }
     struct message *into = take_receiver(peer, to, words);
     pass_header(thread, to, into, words);
     arch_set_result(&to->arch, OK, 0);
-    scheduler_run_next(to);
+    scheduler_queue(to);
     copy_data(into->data, thread->buffer->out.data, length_of(words));
     return done;
 }
@@ -327,6 +327,6 @@ FAST fast_poll_wait(uint64_t handle, uint64_t deadline) {
         return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
     }
     poll_add_waiter(poll, thread);
-    scheduler_take_next();
+    scheduler_take(next);
     scheduler_switch(thread, next, deadline);
 }

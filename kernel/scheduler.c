@@ -55,7 +55,6 @@ static void enqueue(struct cpu *cpu, struct thread *thread, bool at_front) {
     }
     cpu->ready_levels |= 1ull << level;
     cpu->ready_count++;
-    cpu->must_arm = true;
 }
 
 void scheduler_remove(struct thread *thread) {
@@ -96,28 +95,41 @@ static struct cpu *choose_cpu(const struct thread *thread) {
 // A CPU has to hear of a thread that should run at once, or with which its current one must now share.
 static void notify(struct cpu *cpu, const struct thread *thread) {
     if (cpu == cpu_self()) {
-        cpu->arch.must_schedule = true;
+        cpu->must_arm = cpu->arch.must_schedule = true;
     } else if (running_level(cpu) <= thread->level) {
         scheduler_ipis++;
         arch_send_reschedule(cpu);
     }
 }
 
-void scheduler_make_ready(struct thread *thread) {
-    if (arch_cpu_current() != nullptr && scheduler_may_run_next(thread)) {
-        scheduler_run_next(thread);
-        return;
-    }
+static void make_ready_somewhere(struct thread *thread) {
     thread->ready_since = arch_clock_now();
     struct cpu *cpu = choose_cpu(thread);
     enqueue(cpu, thread, false);
     notify(cpu, thread);
 }
 
-[[gnu::always_inline]] void scheduler_run_next(struct thread *thread) {
+void scheduler_make_ready(struct thread *thread) {
+    if (arch_cpu_current() != nullptr && scheduler_may_queue(thread)) {
+        scheduler_queue(thread);
+        return;
+    }
+    make_ready_somewhere(thread);
+}
+
+// The first that is as important as the running one waits in cpu->next and is the first to go on, with the rest of that
+// one's time slice; no idle CPU is woken for it at once. Others wait in the run queue.
+void scheduler_queue(struct thread *thread) {
     struct cpu *cpu = cpu_self();
-    thread->cpu = cpu;
-    cpu->next = thread;
+    if (cpu->next == nullptr && thread->level == cpu->arch.current->level) {
+        thread->cpu = cpu;
+        cpu->next = thread;
+    } else if (idle_cpus == 0) {
+        enqueue(cpu, thread, false);
+    } else {
+        make_ready_somewhere(thread);
+        return;
+    }
     if (idle_cpus != 0) {
         thread->ready_since = arch_clock_now();
         if (cpu->share_at == DEADLINE_NEVER) {
@@ -126,7 +138,7 @@ void scheduler_make_ready(struct thread *thread) {
         }
     }
     if (cpu->slice_end < cpu->armed) {
-        cpu->must_arm = cpu->arch.must_schedule = true; // it has a competitor now
+        cpu->must_arm = cpu->arch.must_schedule = true; // the running one has a competitor now
     }
 }
 
@@ -304,6 +316,7 @@ static void leave_current(struct cpu *cpu, nsec_t now) {
         thread->ready_since = now;
         thread->slice_left = now < cpu->slice_end ? cpu->slice_end - now : 0;
         enqueue(cpu, thread, thread->slice_left > 0);
+        cpu->must_arm = true;
     }
 }
 
@@ -383,6 +396,7 @@ static void schedule(struct cpu *cpu) {
         }
         next->ready_since = now;
         enqueue(cpu, next, now < cpu->slice_end);
+        cpu->must_arm = true;
     }
     switch_thread(cpu, now);
 }
@@ -433,6 +447,19 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
         set_deadline(cpu, from, deadline);
     }
     use_space(cpu, to);
+}
+
+struct thread *scheduler_next(void) {
+    const struct cpu *cpu = cpu_self();
+    if (cpu->next != nullptr || cpu->ready_levels == 0) {
+        return cpu->next;
+    }
+    struct thread *first = LIST_CONTAINER(cpu->ready[highest_ready_level(cpu)].next, struct thread, ready_node);
+    return arch_thread_is_in_call(&first->arch) ? first : nullptr;
+}
+
+void scheduler_take(struct thread *next) {
+    scheduler_remove(next);
 }
 
 [[noreturn, gnu::always_inline]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline) {

@@ -21,13 +21,11 @@ void scheduler_hand_over(struct thread *thread);
 
 // The fast ways of all that, from within a system call, for threads that have just left what they waited for.
 
-// One that is as important as the running one waits in place of the run queue until that one blocks, and has the rest of
-// its time slice. If that takes long, a CPU that idles takes it.
-static inline bool scheduler_may_run_next(const struct thread *thread) {
-    const struct cpu *cpu = cpu_self();
-    return cpu->next == nullptr && thread->level == cpu->arch.current->level;
+// Is it no more important than the running one? Then it waits for that one to block.
+static inline bool scheduler_may_queue(const struct thread *thread) {
+    return thread->level <= cpu_self()->arch.current->level;
 }
-void scheduler_run_next(struct thread *thread);
+void scheduler_queue(struct thread *thread);
 
 // The running one blocks until a deadline and the other one goes on, where none of those in the run queue is more
 // important. Not while tracing.
@@ -38,13 +36,10 @@ static inline bool scheduler_may_switch_to(const struct thread *to) {
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
 [[noreturn]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline); // its call ends with OK
 
-// The one that waits for the running one to block; nullptr: none. It stays, unless it is taken.
-static inline struct thread *scheduler_next(void) {
-    return cpu_self()->next;
-}
-static inline void scheduler_take_next(void) {
-    cpu_self()->next = nullptr;
-}
+// The one that is to go on when the running one blocks; nullptr: none, or it was interrupted, so that there is more to be
+// done. It stays until it is taken.
+struct thread *scheduler_next(void);
+void scheduler_take(struct thread *next);
 
 void scheduler_remove(struct thread *thread);       // from the run queue
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it

@@ -88,6 +88,10 @@ static inline paddr_t kernel_to_physical(const void *pointer) {
     return (vaddr_t) pointer - ARCH_DIRECT_MAP;
 }
 
+static inline bool arch_thread_is_in_call(const struct arch_thread *thread) {
+    return thread->resume_full == 0;
+}
+
 static inline vaddr_t arch_thread_pc(const struct arch_thread *thread) {
     return thread->rip;
 }
