@@ -17,9 +17,11 @@ struct answer {
 static struct answer answers[ANSWERS_MAX]; // unused ones have an empty target, which no request has
 static size_t oldest;
 
+// If-Modified-Since counts for nothing beside If-None-Match (RFC 9110, 13.1.3).
 static bool is_plain(const struct request *request) {
-    bool has_conditions = request->if_match.len > 0 || request->if_modified_since.len > 0 ||
-                          request->if_unmodified_since.len > 0 || request->range.len > 0;
+    bool has_date = request->if_modified_since.len > 0 && request->if_none_match.len == 0;
+    bool has_conditions =
+        has_date || request->if_match.len > 0 || request->if_unmodified_since.len > 0 || request->range.len > 0;
     return request->status == 0 && request->method == METHOD_GET && request->keeps_alive && !request->expects_continue &&
            request->target.len > 0 && !has_conditions;
 }
@@ -40,19 +42,19 @@ const struct response *answer_cache_find(const struct request *request) {
     return nullptr;
 }
 
-static status_t set_key(struct key *key, bytes_t bytes) {
-    return bytes_store(key->bytes, sizeof(key->bytes), bytes, &key->length);
+// It fits.
+static void set_key(struct key *key, bytes_t bytes) {
+    (void) bytes_store(key->bytes, sizeof(key->bytes), bytes, &key->length);
 }
 
 void answer_cache_keep(const struct request *request, const struct response *response) {
-    if (!is_plain(request) || response->waits_for_state) {
+    bool fits = request->target.len <= KEY_MAX && request->if_none_match.len <= KEY_MAX;
+    if (!is_plain(request) || response->waits_for_state || !fits) {
         return;
     }
     struct answer *answer = &answers[oldest];
-    if (set_key(&answer->if_none_match, request->if_none_match) != OK || set_key(&answer->target, request->target) != OK) {
-        answer->target.length = 0; // too long
-        return;
-    }
+    set_key(&answer->target, request->target);
+    set_key(&answer->if_none_match, request->if_none_match);
     response_copy(&answer->response, response);
     oldest = (oldest + 1) % ANSWERS_MAX;
 }

@@ -122,6 +122,14 @@ def test_warnings_are_errors(tree):
     assert result.stderr == "sx: the build failed; the first error above says where\n"
 
 
+def test_large_stack_frame_in_the_kernel_is_an_error(tree):
+    large = "void large(int at);\nvoid large(int at) {\n    volatile char bytes[3000];\n    bytes[at] = 1;\n}\n"
+    tree.write("kernel/large.c", large)
+    result = tree.sx("build")
+    (tree.root / "kernel/large.c").unlink()
+    assert result.returncode == 1 and "stack frame size" in result.stdout
+
+
 def test_broken_manifest_is_one_line(tree):
     tree.write("apps/hello/component.toml", "doc = 1\n")
     result = tree.sx("build")

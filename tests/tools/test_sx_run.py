@@ -215,5 +215,20 @@ def test_return_addresses_are_looked_up_at_their_call():
     ]
 
 
+def test_function_is_named_with_those_that_it_was_inlined_into(tmp_path, monkeypatch):
+    elf = tmp_path / "hello.elf"
+    elf.touch()
+    symbols = [
+        {"FunctionName": "handle_close", "FileName": "./a/../calls.h", "Line": 57},
+        {"FunctionName": "on_accepted", "FileName": "./http.c", "Line": 36},
+        {"FunctionName": "", "FileName": "", "Line": 0},
+    ]
+    symbolizer = symbolize.Symbolizer({"hello": elf})
+    monkeypatch.setattr(symbolizer, "ask", lambda question: {"Symbol": symbols})
+    assert symbolizer.line("pc hello+0x10") == "pc hello+0x10 handle_close calls.h:57 < on_accepted http.c:36"
+    monkeypatch.setattr(symbolizer, "ask", lambda question: {})
+    assert symbolizer.line("pc hello+0x10") == "pc hello+0x10"
+
+
 def test_unknown_name_stays_as_it_is():
     assert symbolize.Symbolizer({}).line("pc ghost+0x10") == "pc ghost+0x10"

@@ -17,6 +17,11 @@ ADDRESS = re.compile(r"\bpc ([a-z][a-z0-9_]*)\+0x([0-9a-f]{1,16})\b")
 SYMBOLIZER = "llvm-symbolizer-19"
 
 
+def place_of(symbol):
+    file = symbol.get("FileName")
+    return symbol["FunctionName"] + (f" {os.path.normpath(file)}:{symbol['Line']}" if file else "")
+
+
 class Symbolizer:
     """One llvm-symbolizer process, started when the first address comes."""
 
@@ -26,7 +31,7 @@ class Symbolizer:
         self.in_backtrace = False
 
     def line(self, text):
-        """The line with what its address means appended."""
+        """The line with what its address means appended: the function, and after `<` those that it was inlined into."""
         match = ADDRESS.search(text)
         if not match:
             self.in_backtrace = False
@@ -40,13 +45,8 @@ class Symbolizer:
         elf = self.elf_files.get(name)
         if elf is None or not elf.is_file():
             return ""
-        answer = self.ask(f'"{elf}" {address:#x}')
-        symbol = next(iter(answer.get("Symbol", [])), {})
-        function, file = symbol.get("FunctionName"), symbol.get("FileName")
-        if not function:
-            return ""
-        place = f" {os.path.normpath(file)}:{symbol['Line']}" if file else ""
-        return function + place
+        symbols = self.ask(f'"{elf}" {address:#x}').get("Symbol", [])
+        return " < ".join(place_of(symbol) for symbol in symbols if symbol.get("FunctionName"))
 
     def ask(self, question):
         if self.process is None:
