@@ -181,6 +181,8 @@ void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_d
 
 nsec_t arch_clock_now(void);             // monotonic, ns since the first instruction, same on all CPUs
 nsec_t arch_ticks_to_ns(uint64_t ticks); // a length of time
+// Is the counter's frequency known? Until then each change of this CPU's next deadline is to be set, also to a later one.
+bool arch_clock_is_exact(void);
 // This CPU; one shot; DEADLINE_NEVER stops it; a past deadline fires at once.
 void arch_timer_set(nsec_t deadline);
 uint64_t arch_random_seed(void); // RDSEED/RDRAND where CPUID has it, mixed with the time-stamp counter

@@ -249,7 +249,6 @@ static bool give_header(struct thread *receiver, const struct queued_message *fr
         }
     }
     receiver->process->messages_received++;
-    receiver->process->copied_bytes += from->length;
     return all_arrived;
 }
 
@@ -437,6 +436,7 @@ static void dequeue(struct channel *channel, struct thread *thread) {
     struct message *in = &thread->buffer->in;
     queue_read(channel, channel->head + header_size(header.handle_count), in->data, header.length);
     channel->head += queued_size(&header);
+    thread->process->copied_bytes += header.length; // a second time: who sent it has copied it into the queue
     give_header(thread, &header, &in->header);
     trace(TRACE_RECEIVE, header.kind, header.transaction);
     tell_writable(channel);

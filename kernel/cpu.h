@@ -12,10 +12,11 @@ struct cpu {
     bool is_online;
     struct vmspace *space; // whose page tables are loaded; holds a reference. nullptr: the kernel's
     bool is_idle;
-    struct thread *next; // goes on when the current thread blocks; ready, but in no queue
-    nsec_t share_at;     // when an idle CPU is to have it, if it still waits then; DEADLINE_NEVER: not decided
-    uint64_t put_on_at;  // when the current thread was, in ticks
-    nsec_t slice_end;    // when the current thread has used up its slice
+    struct thread *next;      // goes on when the current thread blocks; ready, but in no queue
+    struct thread *next_seen; // it was `next` when share_at passed, and has been since
+    nsec_t share_at;          // when to see whether another CPU has time for it; DEADLINE_NEVER: not planned; 0: the only CPU
+    uint64_t put_on_at;       // when the current thread was, in ticks
+    nsec_t slice_end;         // when the current thread has used up its slice
     struct list ready[LEVEL_COUNT];
     uint64_t ready_levels; // bit set: that list is not empty
     uint32_t ready_count;

@@ -182,6 +182,7 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
     copy_data(buffer->in.data, entry + sizeof(words), length);
     channel->head += (uint32_t) ((size + 7) & ~7ull);
     to->process->messages_received++;
+    to->process->copied_bytes += length;
     list_remove(&watch->ready_node);
     if (channel->head != channel->tail || channel->peer == nullptr) {
         list_push_back(&poll->ready, &watch->ready_node); // behind the others
@@ -305,7 +306,7 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     }
     struct channel *peer = channel->peer;
     struct thread *to = receiver_of(peer, words);
-    if (to == nullptr || !list_is_empty(&poll->ready) || !scheduler_may_switch_to(to)) {
+    if (to == nullptr || !list_is_empty(&poll->ready) || deadline == 0 || !scheduler_may_switch_to(to)) {
         return reply_and_wait(handle, poll_handle, deadline);
     }
     pass(thread, to, take_receiver(peer, to, words), words);

@@ -14,32 +14,34 @@
 
 enum : nsec_t { SLICE = 5 * NSEC_PER_MSEC, STARVED_AFTER = 40 * NSEC_PER_MSEC };
 // Waking a CPU takes so long, and costs both, that a server which soon waits for its next message is waited for instead.
-enum : nsec_t { SHARE_AFTER = NSEC_PER_MSEC / 10 };
+enum : nsec_t { SHARE_AFTER = NSEC_PER_MSEC / 10, SHARE_NOT = 0 };
 enum { LEVEL_IDLE = -1 };
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
-static uint32_t idle_cpus;
+uint32_t scheduler_idle_cpus;
 uint64_t scheduler_switches, scheduler_space_switches, scheduler_ipis;
 
 void scheduler_init_cpu(struct cpu *cpu) {
     for (int level = 0; level < LEVEL_COUNT; level++) {
         list_init(&cpu->ready[level]);
     }
-    cpu->armed = cpu->share_at = DEADLINE_NEVER;
+    cpu->armed = DEADLINE_NEVER;
+    cpu->share_at = machine_info.cpu_count == 1 ? SHARE_NOT : DEADLINE_NEVER;
 }
 
 uint8_t scheduler_level(uint8_t priority) {
     return (uint8_t) (priority * 2 + 1);
 }
 
-static int running_level(const struct cpu *cpu) {
-    const struct thread *current = cpu->arch.current;
-    return current == nullptr ? LEVEL_IDLE : current->level;
-}
-
 static int highest_ready_level(const struct cpu *cpu) {
     return cpu->ready_levels == 0 ? LEVEL_IDLE : 63 - __builtin_clzll(cpu->ready_levels);
+}
+
+// Of what it runs, or is about to run.
+static int running_level(const struct cpu *cpu) {
+    const struct thread *current = cpu->arch.current;
+    return current == nullptr ? highest_ready_level(cpu) : current->level;
 }
 
 // --- Run queues ---
@@ -60,7 +62,7 @@ static void enqueue(struct cpu *cpu, struct thread *thread, bool at_front) {
 void scheduler_remove(struct thread *thread) {
     struct cpu *cpu = thread->cpu;
     if (cpu->next == thread) {
-        cpu->next = nullptr;
+        cpu->next = cpu->next_seen = nullptr;
         return;
     }
     int level = thread->level;
@@ -94,8 +96,9 @@ static struct cpu *choose_cpu(const struct thread *thread) {
 
 // A CPU has to hear of a thread that should run at once, or with which its current one must now share.
 static void notify(struct cpu *cpu, const struct thread *thread) {
+    cpu->must_arm = true;
     if (cpu == cpu_self()) {
-        cpu->must_arm = cpu->arch.must_schedule = true;
+        cpu->arch.must_schedule = true;
     } else if (running_level(cpu) <= thread->level) {
         scheduler_ipis++;
         arch_send_reschedule(cpu);
@@ -117,54 +120,50 @@ void scheduler_make_ready(struct thread *thread) {
     make_ready_somewhere(thread);
 }
 
-// The first that is as important as the running one waits in cpu->next and is the first to go on, with the rest of that
-// one's time slice; no idle CPU is woken for it at once. Others wait in the run queue.
-void scheduler_queue(struct thread *thread) {
+static void set_next(struct cpu *cpu, struct thread *thread) {
+    thread->state = THREAD_READY;
+    thread->cpu = cpu;
+    cpu->next = thread;
+}
+
+// No other CPU is woken at once for the first one.
+void scheduler_queue_behind(struct thread *thread) {
     struct cpu *cpu = cpu_self();
-    if (cpu->next == nullptr && thread->level == cpu->arch.current->level) {
-        thread->cpu = cpu;
-        cpu->next = thread;
-    } else if (idle_cpus == 0) {
-        enqueue(cpu, thread, false);
-    } else {
+    if (cpu->next != nullptr || thread->level != cpu->arch.current->level) {
         make_ready_somewhere(thread);
         return;
     }
-    if (idle_cpus != 0) {
-        thread->ready_since = arch_clock_now();
-        if (cpu->share_at == DEADLINE_NEVER) {
-            cpu->share_at = thread->ready_since + SHARE_AFTER;
-            cpu->must_arm = cpu->arch.must_schedule = true;
-        }
+    set_next(cpu, thread);
+    if (cpu->share_at == DEADLINE_NEVER) {
+        cpu->share_at = arch_clock_now() + SHARE_AFTER;
+        cpu->must_arm = cpu->arch.must_schedule = true;
     }
     if (cpu->slice_end < cpu->armed) {
         cpu->must_arm = cpu->arch.must_schedule = true; // the running one has a competitor now
     }
 }
 
-// When the next thread has waited for long, an idle CPU gets it.
+// The next thread is looked at twice. If it still waits then, it goes to a CPU that has time for it.
 static void share_next(struct cpu *cpu, nsec_t now) {
     struct thread *next = cpu->next;
     cpu->share_at = DEADLINE_NEVER;
-    if (next == nullptr || idle_cpus == 0) {
+    if (next == nullptr) {
         return;
     }
     cpu->must_arm = true;
-    if (now - next->ready_since < SHARE_AFTER) {
-        cpu->share_at = next->ready_since + SHARE_AFTER;
+    if (next != cpu->next_seen) {
+        cpu->next_seen = next;
+        cpu->share_at = now + SHARE_AFTER;
         return;
     }
-    cpu->next = nullptr;
-    struct cpu *idle = choose_cpu(next);
-    enqueue(idle, next, false);
-    notify(idle, next);
+    cpu->next = cpu->next_seen = nullptr;
+    make_ready_somewhere(next);
 }
 
 void scheduler_hand_over(struct thread *thread) {
     struct cpu *cpu = cpu_self();
     if (cpu->next == nullptr && scheduler_may_switch_to(thread)) {
-        thread->cpu = cpu;
-        cpu->next = thread;
+        set_next(cpu, thread);
     } else {
         scheduler_make_ready(thread);
     }
@@ -231,7 +230,7 @@ static struct thread *steal_next(void) {
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         struct thread *next = cpus[i].next;
         if (next != nullptr) {
-            cpus[i].next = nullptr;
+            cpus[i].next = cpus[i].next_seen = nullptr;
             return next;
         }
     }
@@ -352,8 +351,10 @@ static void arm_timer(struct cpu *cpu) {
     if (has_competitor && cpu->slice_end < deadline) {
         deadline = cpu->slice_end;
     }
-    deadline = cpu->share_at < deadline ? cpu->share_at : deadline;
-    if (deadline < cpu->armed) {
+    if (cpu->share_at != SHARE_NOT && cpu->share_at < deadline) {
+        deadline = cpu->share_at;
+    }
+    if (deadline < cpu->armed || (deadline != cpu->armed && !arch_clock_is_exact())) {
         cpu->armed = deadline;
         arch_timer_set(deadline);
     }
@@ -378,25 +379,32 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
 
 // Chooses what the CPU goes on with.
 static void schedule(struct cpu *cpu) {
-    struct thread *current = cpu->arch.current, *next = cpu->next;
+    struct thread *current = cpu->arch.current;
     nsec_t now = arch_clock_now();
-    if (now >= cpu->share_at) {
-        share_next(cpu, now);
-        next = cpu->next;
+    if (current != nullptr && current->state == THREAD_RUNNING) {
+        if (cpu->share_at != SHARE_NOT && now >= cpu->share_at) {
+            share_next(cpu, now);
+        }
+        if (!should_yield(cpu, current, now)) {
+            return;
+        }
     }
-    if (current != nullptr && current->state == THREAD_RUNNING && !should_yield(cpu, current, now)) {
-        return;
-    }
+    struct thread *next = cpu->next;
     if (next != nullptr) {
-        cpu->next = nullptr;
+        cpu->next = cpu->next_seen = nullptr;
         if (current->state == THREAD_BLOCKED && now < cpu->slice_end && scheduler_may_switch_to(next)) {
             take_off(cpu, current);
             put_on(cpu, next);
+            cpu->must_arm = true; // it may be less important than the one before, and so have other competitors
             return;
         }
-        next->ready_since = now;
-        enqueue(cpu, next, now < cpu->slice_end);
-        cpu->must_arm = true;
+        if (scheduler_idle_cpus != 0) {
+            make_ready_somewhere(next);
+        } else {
+            next->ready_since = now;
+            enqueue(cpu, next, now < cpu->slice_end);
+            cpu->must_arm = true;
+        }
     }
     switch_thread(cpu, now);
 }
@@ -405,7 +413,7 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     if (cpu->is_idle != is_idle) {
         cpu->is_idle = is_idle;
         arch_spin_poll();
-        idle_cpus += is_idle ? 1 : UINT32_MAX;
+        scheduler_idle_cpus += is_idle ? 1 : UINT32_MAX;
     }
 }
 
@@ -415,7 +423,7 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     struct thread *current = cpu->arch.current;
     set_idle(cpu, current == nullptr);
     use_space(cpu, current);
-    if (cpu->must_arm) {
+    if (cpu->must_arm || !arch_clock_is_exact()) {
         arm_timer(cpu);
     }
     if (cpu->arch.call_limit == 0) {
@@ -428,12 +436,14 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     arch_resume(&current->arch);
 }
 
-[[gnu::noinline]] static void set_deadline(struct cpu *cpu, struct thread *thread, nsec_t deadline) {
-    timeout_start(&thread->timeout, deadline, wait_timed_out);
-    if (cpu->must_arm) {
-        arm_timer(cpu);
-    }
+// Seldom, and without a price for other switches: it keeps their registers.
+[[clang::preserve_most, gnu::noinline]] static void arm_timer_now(struct cpu *cpu) {
+    arm_timer(cpu);
     cpu->arch.must_schedule = false;
+}
+
+[[clang::preserve_most, gnu::noinline]] static void set_deadline(struct thread *thread, nsec_t deadline) {
+    timeout_start(&thread->timeout, deadline, wait_timed_out);
 }
 
 [[gnu::always_inline]] static inline void switch_to(struct cpu *cpu, struct thread *from, struct thread *to, nsec_t deadline) {
@@ -444,22 +454,19 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     arch_thread_switch(&from->arch, &to->arch);
     set_current(cpu, to);
     if (deadline != DEADLINE_NEVER) {
-        set_deadline(cpu, from, deadline);
+        set_deadline(from, deadline);
+    }
+    // Who waits in the run queue may compete with this one, though not with the one before.
+    if (cpu->must_arm || (cpu->ready_levels != 0 && cpu->slice_end < cpu->armed)) {
+        arm_timer_now(cpu);
     }
     use_space(cpu, to);
 }
 
-struct thread *scheduler_next(void) {
+struct thread *scheduler_first_ready(void) {
     const struct cpu *cpu = cpu_self();
-    if (cpu->next != nullptr || cpu->ready_levels == 0) {
-        return cpu->next;
-    }
     struct thread *first = LIST_CONTAINER(cpu->ready[highest_ready_level(cpu)].next, struct thread, ready_node);
     return arch_thread_is_in_call(&first->arch) ? first : nullptr;
-}
-
-void scheduler_take(struct thread *next) {
-    scheduler_remove(next);
 }
 
 [[noreturn, gnu::always_inline]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline) {
@@ -468,10 +475,6 @@ void scheduler_take(struct thread *next) {
 }
 
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
-    struct cpu *cpu = cpu_self();
-    switch_to(cpu, from, to, deadline);
-    if (cpu->must_arm) {
-        arm_timer(cpu); // for what the call did before
-    }
+    switch_to(cpu_self(), from, to, deadline);
     arch_resume(&to->arch);
 }

@@ -99,6 +99,11 @@ void thread_kill(struct thread *thread) {
 
 void thread_free(struct thread *thread) {
     struct process *process = thread->process;
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        if (cpus[i].next == thread || cpus[i].arch.current == thread) {
+            panic("thread %u of %s is freed while CPU %u goes on with it", thread->id, process->name, i);
+        }
+    }
     if (process->state == PROCESS_RUNNING && process->thread_count > 1) {
         (void) vmspace_unmap(process->space, thread->stack_address);
         (void) vmspace_unmap(process->space, thread->buffer_address);

@@ -31,6 +31,7 @@ ACTS = {
     "syscalls": r"chaos: .*1000000 system calls made",
     "spawn": r"chaos: .*spawn: user ERR_DENIED, kernel ERR_DENIED",
     "exit": r"chaos: exited with code 1",
+    "vanish": r"chaos: exited with code 1",
     "loop": r"chaos: .*act: loop",
 }
 MACHINES = ("user-microvm-1", "user-q35-4")
@@ -73,6 +74,9 @@ def check_that_it_is_contained(act, *arguments):
         machine.wait_for(ACTS[act], 60)
         if act != "loop":
             machine.wait_for(r"init: chaos: restart 1", 20)
+        if act == "vanish":
+            machine.wait_for(r"init: chaos: restart 8", 20)
+            assert "after the end of its component" not in machine.console.text()
         visitor.wait_served(visitor.served + 11)
         served, failures = visitor.finish()
         assert failures == []

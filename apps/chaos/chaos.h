@@ -28,6 +28,9 @@ int act_syscalls(void);
 // spawn.c: refused
 int act_spawn(void);
 
+// vanish.c: nothing of it goes on
+int act_vanish(void);
+
 // visit.c: no harm at all
 int act_visit(void);
 

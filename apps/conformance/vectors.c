@@ -174,3 +174,69 @@ TEST("a thread that waits keeps its rounding mode, whatever that of the one whic
     EXPECT_EQ(handle_close(shared_poll.handle), OK);
     pair_close(&pair);
 }
+
+// --- On another CPU ---
+
+static poll_t served_poll;
+static channel_t served_end;
+static _Atomic uint32_t modes_seen;
+static _Atomic uint32_t last_mode;
+
+// Rounds down from its first message on.
+[[noreturn]] static void answer_rounding_down(uint64_t, struct thread_buffer *buffer) {
+    status_t status = poll_wait(served_poll, DEADLINE_NEVER);
+    while (status == OK && buffer->event.kind == EVENT_MESSAGE) {
+        last_mode = rounding();
+        modes_seen++;
+        round_as(ROUND_DOWN);
+        buffer->out.header = buffer->in.header;
+        buffer->out.header.kind |= MESSAGE_REPLY;
+        bool is_call = (buffer->in.header.kind & MESSAGE_CLASS_MASK) == MESSAGE_CALL;
+        status = is_call ? channel_reply_wait(served_end, served_poll, DEADLINE_NEVER) : poll_wait(served_poll, DEADLINE_NEVER);
+    }
+    thread_exit();
+}
+
+// Long enough for an idle CPU to take over who waits for this one.
+static void compute_until(uint32_t seen, nsec_t at_most) {
+    nsec_t deadline = clock_ns() + at_most;
+    while (modes_seen < seen && clock_ns() < deadline) {
+    }
+}
+
+static void check_served_elsewhere(channel_t channel, poll_t own) {
+    modes_seen = 0;
+    thread_t thread;
+    EXPECT_EQ(thread_create((uint64_t) answer_rounding_down, 4 * PAGE_SIZE, 0, &thread), OK);
+    compute_until(1, 2 * NSEC_PER_MSEC); // it begins, on another CPU if one is idle, and waits
+    EXPECT_EQ(modes_seen, 0);
+    write_message(KIND_SEND & ~MESSAGE_CLASS_MASK, 8);
+    EXPECT_EQ(channel_call(channel, DEADLINE_NEVER), OK); // here
+    EXPECT_EQ(last_mode, ROUND_NEAREST);
+    write_message(KIND_SEND, 8);
+    EXPECT_EQ(channel_send(channel), OK);
+    compute_until(2, 40 * NSEC_PER_MSEC); // there again
+    let_others_run(own);
+    EXPECT_EQ(modes_seen, 2);
+    EXPECT_EQ(last_mode, ROUND_DOWN);
+    EXPECT_EQ(handle_close(thread.handle), OK);
+}
+
+TEST("a thread's rounding mode goes with it from CPU to CPU") {
+    poll_t own;
+    EXPECT_EQ(poll_create(&own), OK);
+    for (size_t i = 0; i < 15; i++) {
+        struct pair pair;
+        EXPECT_EQ(channel_pair(&pair), OK);
+        EXPECT_EQ(poll_create(&served_poll), OK);
+        EXPECT_EQ(poll_add(served_poll, pair.b.handle, 1), OK);
+        served_end = pair.b;
+        let_others_run(own);
+        check_served_elsewhere(pair.a, own);
+        EXPECT_EQ(rounding(), ROUND_NEAREST);
+        pair_close(&pair);
+        EXPECT_EQ(handle_close(served_poll.handle), OK);
+        let_others_run(own);
+    }
+    EXPECT_EQ(handle_close(own.handle), OK);
+}

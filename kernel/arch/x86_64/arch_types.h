@@ -30,6 +30,7 @@ struct arch_thread {
     uint64_t system_calls;    // it has made
     void *fpu_area;           // XSAVE area
     struct arch_cpu *fpu_cpu; // whose registers hold its state, if that CPU's fpu_owner agrees
+    bool has_modes;           // its FPU's control words are not the initial ones; while it does not run
 };
 
 struct arch_vmspace {

@@ -117,6 +117,10 @@ void clock_init(void) {
     }
 }
 
+bool arch_clock_is_exact(void) {
+    return measured.is_done;
+}
+
 void arch_timer_set(nsec_t deadline) {
     bool is_measuring = !measured.is_done && arch_cpu()->arch.index == 0;
     if (is_measuring) {

@@ -10,7 +10,8 @@
 
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
 enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
-enum : uint32_t { MXCSR_INITIAL = 0x1f80 }; // all exceptions masked, as the psABI wants it
+// All exceptions masked, as the psABI wants it. MXCSR's lowest bits are no mode but tell what has happened.
+enum : uint32_t { MXCSR_INITIAL = 0x1f80, MXCSR_STATUS = 0x3f, CONTROL_INITIAL = 0x37f };
 
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
@@ -20,6 +21,14 @@ static alignas(64) uint8_t initial[LEGACY_SIZE + HEADER_SIZE];
 
 static uint32_t *mxcsr_of(void *area) {
     return (uint32_t *) ((uint8_t *) area + MXCSR_AT);
+}
+
+static uint16_t *control_of(void *area) {
+    return (uint16_t *) ((uint8_t *) area + CONTROL_AT);
+}
+
+static bool has_modes(void *area) {
+    return (*mxcsr_of(area) & ~MXCSR_STATUS) != MXCSR_INITIAL || *control_of(area) != CONTROL_INITIAL;
 }
 
 static void set_state_mask(uint64_t mask) {
@@ -58,7 +67,7 @@ status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *ac
     if (area == nullptr) {
         return ERR_NO_MEMORY;
     }
-    *(uint16_t *) (area + CONTROL_AT) = 0x37f;
+    *control_of(area) = CONTROL_INITIAL;
     *mxcsr_of(area) = MXCSR_INITIAL;
     thread->fpu_area = area;
     return OK;
@@ -85,17 +94,19 @@ void arch_thread_enter(struct arch_thread *thread) {
 
 void arch_thread_leave(struct arch_thread *thread) {
     save(thread->fpu_area);
+    thread->has_modes = has_modes(thread->fpu_area);
 }
 
-// Control registers are not dead, but seldom changed.
+// Control words are not dead, but seldom changed.
 [[gnu::always_inline]] void arch_thread_switch(struct arch_thread *from, struct arch_thread *to) {
-    uint32_t *own = mxcsr_of(from->fpu_area), *next = mxcsr_of(to->fpu_area);
-    __asm__ volatile("stmxcsr %0" : "=m"(*own));
-    if (state_mask != 0 && *own == MXCSR_INITIAL && *next == MXCSR_INITIAL) {
-        load(initial); // so that nothing of the one's data gets to the other
-        arch_cpu()->arch.fpu_owner = nullptr;
-    } else {
+    void *area = from->fpu_area;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(*mxcsr_of(area)), "=m"(*control_of(area)));
+    if (state_mask == 0 || has_modes(area) || to->has_modes) {
         arch_thread_leave(from);
         arch_thread_enter(to);
+        return;
     }
+    load(initial); // so that nothing of the one's data gets to the other
+    arch_cpu()->arch.fpu_owner = nullptr;
+    to->fpu_cpu = nullptr; // what another CPU has of it is old now
 }
