@@ -29,6 +29,22 @@ struct arch_fault {
     const char *name;
 };
 
+struct cpu *arch_cpu(void);
+nsec_t arch_clock_now(void);
+
+// Its time-stamp counter counts nanoseconds.
+static inline uint64_t arch_ticks(void) {
+    return arch_clock_now();
+}
+
+static inline bool arch_thread_is_in_call(const struct arch_thread *) {
+    return true;
+}
+
+static inline struct thread *arch_cpu_current(void) {
+    return ((const struct arch_cpu *) arch_cpu())->current;
+}
+
 static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value) {
     thread->status = (uint64_t) status;
     thread->value = value;
