@@ -170,6 +170,17 @@ TEST("a thread that waits for the running one to block goes to an idle CPU when 
     EXPECT(current(1) == &threads[1]);
 }
 
+TEST("two threads that become ready at once on a CPU that idles do not wait for each other") {
+    set_up(2);
+    leave_kernel(1);
+    leave_kernel(0);
+    scheduler_make_ready(&threads[0]);
+    scheduler_make_ready(&threads[1]);
+    leave_kernel(0);
+    pass(NSEC_PER_MSEC);
+    EXPECT(current(0) == &threads[0] && current(1) == &threads[1]);
+}
+
 TEST("a thread that is made ready just before the end of a slice goes to an idle CPU too") {
     set_up(2);
     leave_kernel(1);
