@@ -49,14 +49,18 @@ static void queue_write(struct channel *channel, uint32_t at, const void *source
     uint32_t offset = at & (channel->capacity - 1);
     uint32_t first = size < channel->capacity - offset ? size : channel->capacity - offset;
     memcpy(channel->queue + offset, source, first);
-    memcpy(channel->queue, (const uint8_t *) source + first, size - first);
+    if (first < size) {
+        memcpy(channel->queue, (const uint8_t *) source + first, size - first);
+    }
 }
 
 static void queue_read(const struct channel *channel, uint32_t at, void *destination, uint32_t size) {
     uint32_t offset = at & (channel->capacity - 1);
     uint32_t first = size < channel->capacity - offset ? size : channel->capacity - offset;
     memcpy(destination, channel->queue + offset, first);
-    memcpy((uint8_t *) destination + first, channel->queue, size - first);
+    if (first < size) {
+        memcpy((uint8_t *) destination + first, channel->queue, size - first);
+    }
 }
 
 static void queue_read_header(const struct channel *channel, struct queued_message *out_header) {
