@@ -83,7 +83,8 @@ TEST("forged frames are refused: wrong buffers, wrong ranges, flags") {
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF, UINT16_MAX)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, UINT16_MAX, UINT16_MAX, 0}), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM - 1, 60, 0}), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 1}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_CORRECT}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 16}), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF - 1, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_BUFFERS, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(UINT16_MAX, 60)), ERR_MALFORMED);
@@ -128,7 +129,7 @@ TEST("a peer that overwrites everything all the time makes no end touch what is 
         }
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         enum frame_ring_name ring = random % 2 == 0 ? FRAME_TRANSMIT : FRAME_RECEIVE_RETURNED;
-        atomic_store(&region.rings[ring].slots[random / 2 % FRAME_RING_SIZE], random & 0x00000fff007f01ff);
+        atomic_store(&region.rings[ring].slots[random / 2 % FRAME_RING_SIZE], random & 0x000f0fff007f01ff);
         atomic_store(&region.rings[ring].tail, driver.rings[ring].position + (uint32_t) (random >> 50));
         struct frame frame;
         if (frame_take(&driver, ring, &frame) == OK) {

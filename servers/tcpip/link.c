@@ -8,8 +8,10 @@
 #include <netif/ethernet.h>
 
 #include "clocks.h"
+#include "copy.h"
 #include "link.h"
 #include "needs.h"
+#include "offload.h"
 #include "port.h"
 #include "stack.h"
 
@@ -28,6 +30,7 @@ struct link {
     struct netif *netif;
     uint64_t mapping;
     struct frame_end end;
+    uint16_t offloads;         // flags that frames to send may have
     uint16_t lent;             // received frames that lwIP has
     uint16_t free_count;       // buffers for sending
     uint16_t free[FRAME_HALF]; // a stack of them
@@ -62,6 +65,7 @@ static void packet_input(struct frame frame) {
     link.lent++;
     link_counters.received++;
     void *data = frame_data(&link.end, frame);
+    offload_trust(link.netif, (frame.flags & FRAME_CHECKSUM_CORRECT) != 0);
     struct pbuf *packet = pbuf_alloced_custom(PBUF_RAW, frame.length, PBUF_REF, custom, data, frame.length);
     if (!is_complete(data, frame.length) || link.netif->input(packet, link.netif) != ERR_OK) {
         link_counters.dropped++;
@@ -120,37 +124,50 @@ static void collect_transmitted(void) {
     }
 }
 
-static void copy_packet(uint8_t *to, const struct pbuf *packet) {
-    size_t left = packet->tot_len;
-    for (const struct pbuf *part = packet; left > 0 && part != nullptr; part = part->next) {
-        size_t size = part->len < left ? part->len : left;
-        packet_copy(to, part->payload, size);
-        to += size;
-        left -= size;
+static void give_part(struct packet_cursor *at, size_t size, uint16_t flags, struct frame_offload offload) {
+    struct frame part = {link.free[--link.free_count], FRAME_HEADROOM, (uint16_t) size, flags};
+    packet_copy_next(at, frame_data(&link.end, part), size);
+    if ((flags & ~FRAME_MORE) != 0) {
+        frame_write_offload(&link.end, part, offload);
     }
+    (void) !frame_give(&link.end, FRAME_TRANSMIT, part); // it was held
+}
+
+static void give_packet(const struct pbuf *packet, uint16_t flags, struct frame_offload offload) {
+    struct packet_cursor at = {packet, 0};
+    size_t left = packet->tot_len;
+    for (; left > FRAME_ROOM; left -= FRAME_ROOM, flags = 0) {
+        give_part(&at, FRAME_ROOM, flags | FRAME_MORE, offload);
+    }
+    give_part(&at, left, flags, offload);
+    link_counters.sent++;
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
-    (void) netif;
-    if (link.is_open && link.free_count == 0) {
+    size_t count = ((size_t) packet->tot_len + FRAME_ROOM - 1) / FRAME_ROOM;
+    struct frame_offload offload = {};
+    if (link.is_open && link.free_count < count) {
         collect_transmitted();
     }
-    if (!link.is_open || packet->tot_len > FRAME_BUFFER_SIZE - FRAME_HEADROOM) {
+    uint16_t flags = offload_prepare(link.offloads, netif, packet, &offload);
+    bool is_cut = (flags & FRAME_SEGMENTS_NEEDED) != 0;
+    if (!link.is_open || (!is_cut && packet->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
         link_counters.dropped++;
         return ERR_IF;
     }
-    if (link.free_count == 0) {
+    if (link.free_count < count) {
         link.is_blocked = true;
         return ERR_MEM;
     }
-    struct frame frame = {link.free[--link.free_count], FRAME_HEADROOM, packet->tot_len, 0};
-    uint8_t *data = frame_data(&link.end, frame);
-    copy_packet(data, packet);
-    if (((struct eth_hdr *) data)->type == PP_HTONS(ETHTYPE_ARP)) {
+    if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
         clocks_expect_arp();
     }
-    link_counters.sent++;
-    return frame_give(&link.end, FRAME_TRANSMIT, frame) == OK ? ERR_OK : ERR_IF;
+    give_packet(packet, flags, offload);
+    return ERR_OK;
+}
+
+bool link_cuts_segments(void) {
+    return (link.offloads & FRAME_SEGMENTS_NEEDED) != 0;
 }
 
 // There are buffers again: goes on where connections had to stop.
@@ -281,6 +298,8 @@ status_t link_open(struct netif *netif) {
     }
     netif->mtu = TCP_MSS + IP_HLEN + TCP_HLEN;
     netif->hwaddr_len = NETIF_MAX_HWADDR_LEN;
+    link.offloads = reply.offloads;
+    offload_begin(netif, reply.offloads);
     TRY(mem_copy(netif->hwaddr, sizeof(netif->hwaddr), reply.mac.ptr, reply.mac.len));
     if (!link.is_attached) {
         TRY(ethernet_attach(link.channel, &link));
