@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ from vm import BOOT_TIMEOUT, ROOT, Console
 
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
 STATIC = ["--set", "tcpip.dhcp=0", "--set", f"tcpip.address={GUEST}/24", "--set", f"tcpip.gateway={HOST}"]
+
+
+# Sends so many requests at once that the host's segments are large, too. Prints how many were answered.
+PIPELINE = f"""
+import socket
+with socket.create_connection(("{GUEST}", 80), 20) as connection:
+    connection.sendall(b"GET /test/3 HTTP/1.1\\r\\nHost: t\\r\\n\\r\\n" * 400)
+    connection.shutdown(socket.SHUT_WR)
+    print(connection.makefile("rb").read().count(b"HTTP/1.1 200"), end="")
+"""
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ def test_page_is_served_at_the_address_that_is_printed(network):
         console.stop()
 
 
-def test_device_cuts_large_segments_and_fills_in_checksums(network):
+def test_large_segments_pass_both_ways(network):
     console = boot(network, "--system", "bench_web", *STATIC)
     try:
         console.wait_for(r"address 10\.77\.0\.2", BOOT_TIMEOUT)
@@ -55,6 +66,7 @@ def test_device_cuts_large_segments_and_fills_in_checksums(network):
         # Of 1460 bytes each it would be more than 1400.
         link = subprocess.run([*network, "ip", "-s", "-j", "link", "show", "tap0"], capture_output=True, check=True)
         assert json.loads(link.stdout)[0]["stats64"]["rx"]["packets"] < 700
+        assert subprocess.run([*network, sys.executable, "-c", PIPELINE], capture_output=True, check=True, timeout=20).stdout == b"400"
     finally:
         console.stop()
 

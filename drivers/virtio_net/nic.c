@@ -46,8 +46,15 @@ status_t nic_read_link(struct nic *nic) {
     return OK;
 }
 
+// Large frames are received in several buffers or not at all, because there are none that they would fit.
+static status_t agree(struct nic *nic) {
+    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED | NIC_RECEIVE_LARGE));
+    bool is_usable = virtio_has(&nic->device, FEATURE_MERGEABLE) && virtio_has(&nic->device, NIC_RECEIVE_CHECKSUM);
+    return is_usable || !virtio_has(&nic->device, NIC_RECEIVE_LARGE) ? OK : virtio_negotiate(&nic->device, FEATURES_WANTED);
+}
+
 status_t nic_identify(struct nic *nic) {
-    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED));
+    TRY(agree(nic));
     TRY(read_mac(nic));
     TRY(read_mtu(nic));
     return nic_read_link(nic);
@@ -77,6 +84,7 @@ static void choose_offloads(struct nic *nic) {
 // What this end holds, the device had or was about to get: receive buffers wait for it, frames to send are lost.
 static status_t collect_buffers(struct nic *nic) {
     nic->spare_count = nic->skip = 0;
+    nic->incoming.count = 0;
     for (uint16_t buffer = 0; buffer < FRAME_HALF; buffer++) {
         if (nic->end.is_held[buffer]) {
             nic->spare[nic->spare_count++] = buffer;
@@ -91,7 +99,7 @@ static status_t collect_buffers(struct nic *nic) {
 }
 
 status_t nic_start(struct nic *nic) {
-    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED));
+    TRY(agree(nic));
     TRY(start_queue(nic, NIC_RECEIVE, &nic->receive));
     TRY(start_queue(nic, NIC_TRANSMIT, &nic->transmit));
     choose_offloads(nic);

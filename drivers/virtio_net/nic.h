@@ -21,6 +21,7 @@ enum nic_feature : uint64_t {
     NIC_SEND_CHECKSUM = 1ull << 0,
     NIC_SEND_SEGMENTS = 1ull << 11,
     NIC_RECEIVE_CHECKSUM = 1ull << 1,
+    NIC_RECEIVE_LARGE = 1ull << 7,
 };
 
 // In front of each frame, §5.1.6.
@@ -39,7 +40,7 @@ struct nic_counters {
     uint64_t received_frames, received_bytes;
     uint64_t sent_frames, sent_bytes;
     uint64_t dropped_short;    // less than an Ethernet header
-    uint64_t dropped_spanning; // longer than a buffer
+    uint64_t dropped_spanning; // in more buffers than was agreed on, or not in all of them
     uint64_t dropped_long;     // the client's, beyond the MTU
     uint64_t dropped_offload;  // the client's, with which the device would be asked for nonsense
     uint64_t device_failures;
@@ -54,7 +55,12 @@ struct nic {
 
     uint16_t spare[FRAME_HALF]; // held receive buffers that the device does not have
     uint16_t spare_count;
-    uint16_t skip; // further buffers of a frame that spans several
+    uint16_t skip; // further buffers of a frame that is dropped
+    struct {
+        struct frame parts[FRAME_PARTS_MAX]; // of a frame of which the device has not shown all
+        uint16_t count, missing;
+        uint32_t length;
+    } incoming;
 
     uint16_t next_part[FRAME_BUFFERS]; // of a frame that the device sends: the buffer after this one; 0: none
 

@@ -1,5 +1,6 @@
 // Tests of the driver between a device and a client of which neither is honest.
-// test-with: drivers/virtio_net/nic.c drivers/virtio_net/traffic.c
+// test-with: drivers/virtio_net/nic.c drivers/virtio_net/traffic.c drivers/virtio_net/receive.c
+// test-with: drivers/virtio_net/transmit.c
 #include "nic.h"
 
 #include <test/host/fake_virtqueue.h>
@@ -75,7 +76,7 @@ static const struct virtio_transport transport = {
 // --- The driver between the two ---
 
 enum : uint64_t {
-    OFFLOADS = 1ull << 0 | 1ull << 1 | 1ull << 11,
+    OFFLOADS = 1ull << 0 | 1ull << 1 | 1ull << 7 | 1ull << 11,
     WANTED = 1ull << 5 | 1ull << 15 | 1ull << 16 | OFFLOADS | VIRTIO_EVENT_INDEX | VIRTIO_VERSION_1,
     OFFERED = WANTED | 1ull << 2 | 1ull << 12, // and more
 };
@@ -211,7 +212,7 @@ TEST("sent frames reach the device behind an empty header, and their buffers com
 }
 
 TEST("frames that are too short, too long or span buffers are dropped and counted, and nothing leaks") {
-    EXPECT_EQ(begin(), OK);
+    EXPECT_EQ(begin_with(OFFERED & ~(1ull << 7)), OK);
     struct frame frame;
     EXPECT(transmit(FRAME_HALF, 13) && transmit(FRAME_HALF + 1, 1515) && transmit(FRAME_HALF + 2, 0));
     EXPECT(receive(13, 1) && receive(0, 1));
@@ -462,6 +463,84 @@ TEST("the client is told of checksums that the device vouches for, if that was a
     EXPECT_EQ(flags_received(0xfc), 0);
     EXPECT_EQ(begin_with(OFFERED & ~(1ull << 1)), OK);
     EXPECT_EQ(flags_received(3), 0);
+}
+
+static size_t count_received(uint32_t *out_length) {
+    struct frame part;
+    size_t count = 0;
+    *out_length = 0;
+    while (frame_take(&client, FRAME_RECEIVED, &part) == OK) {
+        count++;
+        *out_length += part.length;
+    }
+    return count;
+}
+
+TEST("a large frame reaches the client as soon as all its parts have come, each where the device put it") {
+    struct frame part;
+    uint32_t length;
+    EXPECT_EQ(begin(), OK);
+    EXPECT(receive(FRAME_ROOM, 3) && receive(FRAME_ROOM, 0xff));
+    EXPECT_EQ(run(), OK);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &part), ERR_EMPTY);
+    EXPECT(receive(88, 0xff) && receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &part), OK);
+    EXPECT(part.flags == FRAME_MORE && part.offset == FRAME_HEADROOM && part.length == FRAME_ROOM);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &part), OK);
+    EXPECT(part.flags == FRAME_MORE && part.offset == FRAME_HEADROOM - NIC_HEADER_SIZE);
+    EXPECT_EQ(part.length, FRAME_ROOM + NIC_HEADER_SIZE);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &part), OK);
+    EXPECT(part.flags == 0 && part.length == 100);
+    EXPECT_EQ(count_received(&length), 1);
+    EXPECT_EQ(nic.counters.received_frames, 2);
+}
+
+TEST("a large frame with too many, too few or empty parts, or too long, is dropped, and what follows is received") {
+    uint32_t length;
+    EXPECT_EQ(begin(), OK);
+    for (unsigned i = 0; i < FRAME_PARTS_MAX + 1; i++) {
+        EXPECT(receive(100, FRAME_PARTS_MAX + 1));
+    }
+    EXPECT(receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && length == 60 && nic.counters.dropped_spanning == 1);
+    for (unsigned i = 0; i < FRAME_PARTS_MAX; i++) {
+        EXPECT(receive(FRAME_ROOM, FRAME_PARTS_MAX));
+    }
+    EXPECT(receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && nic.counters.dropped_spanning == 2);
+    EXPECT(receive(100, 3) && receive((uint32_t) -NIC_HEADER_SIZE, 3) && receive(100, 3) && receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && nic.counters.dropped_spanning == 3);
+    EXPECT(receive(5, 2) && receive(100, 2) && receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && nic.counters.dropped_short == 1);
+    EXPECT_EQ(nic.receive.in_flight + nic.spare_count, FRAME_HALF - 4); // the client has the others
+    EXPECT(receive(100, UINT16_MAX) && receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && nic.counters.dropped_spanning == 4);
+}
+
+TEST("a large frame that a restart cuts short leaves nothing behind") {
+    uint32_t length;
+    EXPECT_EQ(begin(), OK);
+    EXPECT(receive(1000, 2));
+    EXPECT_EQ(run(), OK);
+    EXPECT_EQ(nic_stop(&nic), OK);
+    EXPECT_EQ(nic_start(&nic), OK);
+    EXPECT_EQ(nic.receive.in_flight, FRAME_HALF);
+    EXPECT(receive(60, 1));
+    EXPECT_EQ(run(), OK);
+    EXPECT(count_received(&length) == 1 && length == 60);
+}
+
+TEST("large frames are not agreed on with a device that can't spread them over buffers or says nothing of checksums") {
+    EXPECT_EQ(begin_with(OFFERED & ~(1ull << 15)), OK);
+    EXPECT_EQ(registers.accepted & 1ull << 7, 0);
+    EXPECT_EQ(begin_with(OFFERED & ~(1ull << 1)), OK);
+    EXPECT_EQ(registers.accepted & 1ull << 7, 0);
 }
 
 // --- All three at once ---

@@ -93,6 +93,34 @@ TEST("forged frames are refused: wrong buffers, wrong ranges, flags") {
     EXPECT_EQ(driver.faults.buffers, 1);
 }
 
+TEST("each ring has flags of its own, and received frames need no headroom") {
+    begin(0);
+    struct frame frame = {0, 0, FRAME_BUFFER_SIZE, FRAME_MORE | FRAME_CHECKSUM_CORRECT};
+    EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
+    frame = (struct frame) {1, 0, 60, FRAME_CHECKSUM_NEEDED};
+    EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
+    frame_publish(&driver, FRAME_RECEIVED);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), OK);
+    EXPECT(frame.offset == 0 && frame.length == FRAME_BUFFER_SIZE);
+    EXPECT_EQ(frame.flags, FRAME_MORE | FRAME_CHECKSUM_CORRECT);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), ERR_MALFORMED);
+    EXPECT_EQ(client.faults.ranges, 1);
+}
+
+TEST("what is asked of the device goes with the frame's buffer, and leaves the frame alone") {
+    begin(0);
+    struct frame frame = {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED | FRAME_MORE};
+    frame_data(&client, frame)[0] = 7;
+    frame_write_offload(&client, frame, (struct frame_offload) {34, 16, 1460, 54});
+    EXPECT_EQ(frame_give(&client, FRAME_TRANSMIT, frame), OK);
+    frame_publish(&client, FRAME_TRANSMIT);
+    EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), OK);
+    struct frame_offload offload = frame_read_offload(&driver, frame);
+    EXPECT(offload.checksum_start == 34 && offload.checksum_offset == 16);
+    EXPECT(offload.segment_size == 1460 && offload.header_length == 54);
+    EXPECT_EQ(frame_data(&driver, frame)[0], 7);
+}
+
 TEST("a buffer that was sent already can't be sent again") {
     begin(0);
     struct frame frame;

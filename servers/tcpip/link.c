@@ -59,19 +59,42 @@ static bool is_complete(const struct eth_hdr *ethernet, size_t length) {
            (ethernet->type != PP_HTONS(ETHTYPE_ARP) || length >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR);
 }
 
-static void packet_input(struct frame frame) {
-    struct pbuf_custom *custom = &link.packets[frame.buffer];
+static struct pbuf *packet_borrow(struct frame part) {
+    struct pbuf_custom *custom = &link.packets[part.buffer];
     custom->custom_free_function = packet_return;
     link.lent++;
+    return pbuf_alloced_custom(PBUF_RAW, part.length, PBUF_REF, custom, frame_data(&link.end, part), part.length);
+}
+
+// Takes the other parts of a frame. Its flags are those of the first.
+static status_t packet_complete(struct pbuf *packet) {
+    struct frame part = {.flags = FRAME_MORE};
+    for (unsigned count = 1; (part.flags & FRAME_MORE) != 0; count++) {
+        if (count == FRAME_PARTS_MAX || frame_take(&link.end, FRAME_RECEIVED, &part) != OK) {
+            return ERR_MALFORMED; // all are published together
+        }
+        struct pbuf *next = packet_borrow(part);
+        if (part.length > UINT16_MAX - packet->tot_len) {
+            pbuf_free(next);
+            return ERR_MALFORMED;
+        }
+        pbuf_cat(packet, next);
+    }
+    return OK;
+}
+
+static status_t packet_input(struct frame first) {
+    struct pbuf *packet = packet_borrow(first);
+    status_t status = (first.flags & FRAME_MORE) != 0 ? packet_complete(packet) : OK;
     link_counters.received++;
-    void *data = frame_data(&link.end, frame);
-    offload_trust(link.netif, (frame.flags & FRAME_CHECKSUM_CORRECT) != 0);
-    struct pbuf *packet = pbuf_alloced_custom(PBUF_RAW, frame.length, PBUF_REF, custom, data, frame.length);
-    if (!is_complete(data, frame.length) || link.netif->input(packet, link.netif) != ERR_OK) {
+    offload_trust(link.netif, (first.flags & FRAME_CHECKSUM_CORRECT) != 0);
+    bool is_sound = status == OK && is_complete(packet->payload, packet->len);
+    if (!is_sound || link.netif->input(packet, link.netif) != ERR_OK) {
         link_counters.dropped++;
         pbuf_free(packet);
     }
     port_restore_list();
+    return status;
 }
 
 static void free_out_of_order(void) {
@@ -98,9 +121,10 @@ static void receive_batch(void) {
     struct frame frame;
     status_t status;
     do {
-        while ((status = frame_take(&link.end, FRAME_RECEIVED, &frame)) == OK) {
-            packet_input(frame);
-        }
+        do {
+            status = frame_take(&link.end, FRAME_RECEIVED, &frame);
+            status = status == OK ? packet_input(frame) : status;
+        } while (status == OK);
         if (status != ERR_EMPTY) {
             link_fail(status);
             return;
@@ -135,11 +159,10 @@ static void give_part(struct packet_cursor *at, size_t size, uint16_t flags, str
 
 static void give_packet(const struct pbuf *packet, uint16_t flags, struct frame_offload offload) {
     struct packet_cursor at = {packet, 0};
-    size_t left = packet->tot_len;
-    for (; left > FRAME_ROOM; left -= FRAME_ROOM, flags = 0) {
-        give_part(&at, FRAME_ROOM, flags | FRAME_MORE, offload);
+    for (size_t left = packet->tot_len, size; left > 0; left -= size, flags = 0) {
+        size = left < FRAME_ROOM ? left : FRAME_ROOM;
+        give_part(&at, size, flags | (size < left ? FRAME_MORE : 0), offload);
     }
-    give_part(&at, left, flags, offload);
     link_counters.sent++;
 }
 

@@ -152,3 +152,36 @@ TEST("what the driver vouches for is not checked again, what it does not is") {
     remote_send(&remote, ACK | PSH, bytes, 10);
     EXPECT_EQ(receive_stream(stream, received, sizeof(received)), 0);
 }
+
+TEST("large frames are received as they were sent, in order and out of it, and their buffers go back") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    uint32_t start = remote.sequence;
+    remote.sequence = start + 15000;
+    remote_send(&remote, ACK | PSH, bytes + 15000, 15000);
+    remote.sequence = start;
+    remote_send(&remote, ACK | PSH, bytes, 15000);
+    size_t size = receive_stream(stream, received, sizeof(received));
+    for (size_t more = size; more > 0; size += more) {
+        fake_run();
+        more = receive_stream(stream, received + size, sizeof(received) - size);
+    }
+    EXPECT_EQ(size, 30000);
+    EXPECT(are_equal(received, bytes, 30000));
+    EXPECT_EQ(peer_buffers_away(), 0);
+}
+
+TEST("a frame without an end or of too many parts is the driver's last, and connections go on with the next one") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    for (size_t parts = 1; parts <= 40; parts += 13) {
+        peer_give_unfinished(parts);
+        peer_driver_answer(OK);
+        fake_advance(NSEC_PER_SEC);
+        write_bytes(stream, bytes, 100);
+        fake_advance(2 * NSEC_PER_SEC);
+        EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 100);
+    }
+}

@@ -18,7 +18,7 @@ status_t component_prepare(void);
 
 static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
-enum { PEER_SENT_MAX = 1600 };
+enum { PEER_SENT_MAX = 33 * 1024 };
 enum { ETHERNET_SIZE = 14, IP_SIZE = 20, TCP_SIZE = 20, UDP_SIZE = 8, ARP_SIZE = 28 };
 
 static channel_t driver;
@@ -159,22 +159,42 @@ size_t peer_buffers_away(void) {
     return FRAME_HALF - free_count;
 }
 
-void peer_give(const uint8_t *data, size_t size) {
+static void wake(void) {
     struct message message;
-    collect_returned();
-    if (free_count == 0) {
-        return; // lost, as on a real wire
-    }
-    uint16_t flags = are_checksums_correct ? FRAME_CHECKSUM_CORRECT : 0;
-    struct frame frame = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, flags};
-    put(frame_data(&end, frame), data, size);
-    (void) frame_give(&end, FRAME_RECEIVED, frame);
     if (frame_publish(&end, FRAME_RECEIVED)) {
         (void) ethernet_wake_encode(&message);
         fake_send(driver, &message);
     }
     fake_run();
     take_messages();
+}
+
+static void give_part(const uint8_t *data, size_t size, uint16_t flags) {
+    struct frame part = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, flags};
+    put(frame_data(&end, part), data, size);
+    (void) frame_give(&end, FRAME_RECEIVED, part);
+}
+
+void peer_give(const uint8_t *data, size_t size) {
+    uint16_t flags = are_checksums_correct ? FRAME_CHECKSUM_CORRECT : 0;
+    collect_returned();
+    if (free_count <= size / FRAME_ROOM) {
+        return; // lost, as on a real wire
+    }
+    for (; size > FRAME_ROOM; data += FRAME_ROOM, size -= FRAME_ROOM, flags = 0) {
+        give_part(data, FRAME_ROOM, flags | FRAME_MORE);
+    }
+    give_part(data, size, flags);
+    wake();
+}
+
+void peer_give_unfinished(size_t parts) {
+    static const uint8_t data[FRAME_ROOM];
+    collect_returned();
+    for (size_t i = 0; i < parts; i++) {
+        give_part(data, sizeof(data), FRAME_MORE);
+    }
+    wake();
 }
 
 static void ethernet_header(uint8_t *frame, uint16_t type) {

@@ -26,6 +26,7 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 // --- Frames ---
 
 void peer_give(const uint8_t *frame, size_t size);    // to the component; it runs
+void peer_give_unfinished(size_t parts);              // so many, and then no last one
 bool peer_take(uint8_t *out_frame, size_t *out_size); // from it. ARP requests for the remote host are answered first
 uint16_t peer_segment_size(void);                     // what the last one taken is to be cut into; 0: it is not
 void peer_trust_checksums(bool are_correct);          // whether the driver vouches for what it gives; at first it does not
