@@ -1,14 +1,27 @@
 """A machine on a tap interface, in a network of its own that the test makes: needs root and /dev/net/tun."""
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from test_http import PATTERN, PERIOD
 from vm import BOOT_TIMEOUT, ROOT, Console
 
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
 STATIC = ["--set", "tcpip.dhcp=0", "--set", f"tcpip.address={GUEST}/24", "--set", f"tcpip.gateway={HOST}"]
+
+
+# Sends so many requests at once that the host's segments are large, too. Prints how many were answered.
+PIPELINE = f"""
+import socket
+with socket.create_connection(("{GUEST}", 80), 20) as connection:
+    connection.sendall(b"GET /test/3 HTTP/1.1\\r\\nHost: t\\r\\n\\r\\n" * 400)
+    connection.shutdown(socket.SHUT_WR)
+    print(connection.makefile("rb").read().count(b"HTTP/1.1 200"), end="")
+"""
 
 
 @pytest.fixture
@@ -30,14 +43,30 @@ def boot(network, *arguments):
     return Console([*network, ROOT / "sx", "run", "--net", "tap:tap0", *arguments])
 
 
+def fetch(network, path):
+    return subprocess.run([*network, "curl", "-fsS", "--max-time", "20", f"http://{GUEST}{path}"], capture_output=True, check=True).stdout
+
+
 def test_page_is_served_at_the_address_that_is_printed(network):
     console = boot(network, *STATIC)
     try:
         console.wait_for(rf"^Starina serves at http://{GUEST}/$", BOOT_TIMEOUT)
-        page = subprocess.run([*network, "curl", "-fsS", "--max-time", "20", f"http://{GUEST}/"], capture_output=True, check=True).stdout
-        assert page == (ROOT / "site/index.html").read_bytes()
-        state = subprocess.run([*network, "curl", "-fsS", "--max-time", "20", f"http://{GUEST}/api/status"], capture_output=True, check=True)
-        assert b'"checksum_errors":0' in state.stdout.replace(b" ", b"")
+        assert fetch(network, "/") == (ROOT / "site/index.html").read_bytes()
+        assert b'"checksum_errors":0' in fetch(network, "/api/status").replace(b" ", b"")
+    finally:
+        console.stop()
+
+
+def test_large_segments_pass_both_ways(network):
+    console = boot(network, "--system", "bench_web", *STATIC)
+    try:
+        console.wait_for(r"address 10\.77\.0\.2", BOOT_TIMEOUT)
+        for size in (1, 2048, 1 << 20, 1 << 20):
+            assert fetch(network, f"/test/{size}") == (PATTERN * (size // PERIOD + 1))[:size]
+        # Of 1460 bytes each it would be more than 1400.
+        link = subprocess.run([*network, "ip", "-s", "-j", "link", "show", "tap0"], capture_output=True, check=True)
+        assert json.loads(link.stdout)[0]["stats64"]["rx"]["packets"] < 700
+        assert subprocess.run([*network, sys.executable, "-c", PIPELINE], capture_output=True, check=True, timeout=20).stdout == b"400"
     finally:
         console.stop()
 

@@ -7,11 +7,12 @@ enum : uint64_t {
     FEATURE_MAC = 1ull << 5,
     FEATURE_MERGEABLE = 1ull << 15,
     FEATURE_STATUS = 1ull << 16,
-    FEATURES_WANTED = FEATURE_MTU | FEATURE_MAC | FEATURE_MERGEABLE | FEATURE_STATUS | VIRTIO_EVENT_INDEX,
+    FEATURES_WANTED = FEATURE_MTU | FEATURE_MAC | FEATURE_MERGEABLE | FEATURE_STATUS | VIRTIO_EVENT_INDEX | NIC_SEND_CHECKSUM |
+                      NIC_SEND_SEGMENTS | NIC_RECEIVE_CHECKSUM,
 };
 enum { CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_MTU = 10 }; // §5.1.4
 enum : uint16_t { STATUS_LINK_UP = 1 };
-enum { MTU_DEFAULT = 1500, MTU_MIN = 68, MTU_MAX = FRAME_BUFFER_SIZE - FRAME_HEADROOM - ETHERNET_HEADER_SIZE };
+enum { MTU_DEFAULT = 1500, MTU_MIN = 68, MTU_MAX = FRAME_ROOM - ETHERNET_HEADER_SIZE };
 
 static status_t read_mac(struct nic *nic) {
     if (virtio_has(&nic->device, FEATURE_MAC)) {
@@ -45,8 +46,15 @@ status_t nic_read_link(struct nic *nic) {
     return OK;
 }
 
+// Large frames are received in several buffers or not at all, because there are none that they would fit.
+static status_t agree(struct nic *nic) {
+    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED | NIC_RECEIVE_LARGE));
+    bool is_usable = virtio_has(&nic->device, FEATURE_MERGEABLE) && virtio_has(&nic->device, NIC_RECEIVE_CHECKSUM);
+    return is_usable || !virtio_has(&nic->device, NIC_RECEIVE_LARGE) ? OK : virtio_negotiate(&nic->device, FEATURES_WANTED);
+}
+
 status_t nic_identify(struct nic *nic) {
-    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED));
+    TRY(agree(nic));
     TRY(read_mac(nic));
     TRY(read_mtu(nic));
     return nic_read_link(nic);
@@ -65,9 +73,18 @@ static status_t start_queue(struct nic *nic, uint16_t index, struct virtqueue *q
     return virtio_queue_start(&nic->device, index, queue);
 }
 
+// A queue that is shorter than a frame's parts would never have room for it. What fits the wire fits a buffer.
+static void choose_offloads(struct nic *nic) {
+    bool has_checksum = virtio_has(&nic->device, NIC_SEND_CHECKSUM);
+    bool has_segments = has_checksum && virtio_has(&nic->device, NIC_SEND_SEGMENTS) && nic->transmit.size >= FRAME_PARTS_MAX;
+    nic->offloads = (has_checksum ? FRAME_CHECKSUM_NEEDED : 0) | (has_segments ? FRAME_SEGMENTS_NEEDED : 0);
+    nic->parts_max = has_segments ? FRAME_PARTS_MAX : 1;
+}
+
 // What this end holds, the device had or was about to get: receive buffers wait for it, frames to send are lost.
 static status_t collect_buffers(struct nic *nic) {
     nic->spare_count = nic->skip = 0;
+    nic->incoming.count = 0;
     for (uint16_t buffer = 0; buffer < FRAME_HALF; buffer++) {
         if (nic->end.is_held[buffer]) {
             nic->spare[nic->spare_count++] = buffer;
@@ -82,9 +99,10 @@ static status_t collect_buffers(struct nic *nic) {
 }
 
 status_t nic_start(struct nic *nic) {
-    TRY(virtio_negotiate(&nic->device, FEATURES_WANTED));
+    TRY(agree(nic));
     TRY(start_queue(nic, NIC_RECEIVE, &nic->receive));
     TRY(start_queue(nic, NIC_TRANSMIT, &nic->transmit));
+    choose_offloads(nic);
     TRY(nic_read_link(nic));
     TRY(collect_buffers(nic));
     virtio_start(&nic->device);

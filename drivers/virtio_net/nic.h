@@ -12,18 +12,37 @@ enum {
     NIC_RECEIVE = 0, // queue numbers, §5.1.2
     NIC_TRANSMIT = 1,
     NIC_QUEUE_SIZE = 256,
-    NIC_HEADER_SIZE = 12, // §5.1.6, in front of each frame
     NIC_MAC_SIZE = 6,
     ETHERNET_HEADER_SIZE = 14,
 };
-static_assert(NIC_HEADER_SIZE <= FRAME_HEADROOM);
+
+// What the device and the driver can leave to each other, §5.1.3. Each is of use with the one before it only.
+enum nic_feature : uint64_t {
+    NIC_SEND_CHECKSUM = 1ull << 0,
+    NIC_SEND_SEGMENTS = 1ull << 11,
+    NIC_RECEIVE_CHECKSUM = 1ull << 1,
+    NIC_RECEIVE_LARGE = 1ull << 7,
+};
+
+// In front of each frame, §5.1.6.
+struct nic_header {
+    uint8_t flags;
+    uint8_t segment_type;
+    uint16_t header_length;
+    uint16_t segment_size;
+    uint16_t checksum_start, checksum_offset;
+    uint16_t buffer_count; // received
+};
+enum { NIC_HEADER_SIZE = sizeof(struct nic_header) };
+static_assert(NIC_HEADER_SIZE == 12 && NIC_HEADER_SIZE + sizeof(struct frame_offload) <= FRAME_HEADROOM);
 
 struct nic_counters {
     uint64_t received_frames, received_bytes;
     uint64_t sent_frames, sent_bytes;
     uint64_t dropped_short;    // less than an Ethernet header
-    uint64_t dropped_spanning; // longer than a buffer
+    uint64_t dropped_spanning; // in more buffers than was agreed on, or not in all of them
     uint64_t dropped_long;     // the client's, beyond the MTU
+    uint64_t dropped_offload;  // the client's, with which the device would be asked for nonsense
     uint64_t device_failures;
 };
 
@@ -36,7 +55,17 @@ struct nic {
 
     uint16_t spare[FRAME_HALF]; // held receive buffers that the device does not have
     uint16_t spare_count;
-    uint16_t skip; // further buffers of a frame that spans several
+    uint16_t skip; // further buffers of a frame that is dropped
+    struct {
+        struct frame parts[FRAME_PARTS_MAX]; // of a frame of which the device has not shown all
+        uint16_t count, missing;
+        uint32_t length;
+    } incoming;
+
+    uint16_t next_part[FRAME_BUFFERS]; // of a frame that the device sends: the buffer after this one; 0: none
+
+    uint16_t offloads;  // flags that the client's frames may have
+    uint16_t parts_max; // of each of them
 
     bool is_running;
     bool is_link_up;

@@ -32,9 +32,10 @@ static void log_counters(void) {
     log_debug("received %llu frames, %llu bytes; sent %llu, %llu", (unsigned long long) counters->received_frames,
               (unsigned long long) counters->received_bytes, (unsigned long long) counters->sent_frames,
               (unsigned long long) counters->sent_bytes);
-    log_debug("dropped: %llu short, %llu spanning buffers, %llu beyond the MTU; %llu device failures",
+    log_debug("dropped: %llu short, %llu spanning buffers, %llu beyond the MTU, %llu bad offloads; %llu device failures",
               (unsigned long long) counters->dropped_short, (unsigned long long) counters->dropped_spanning,
-              (unsigned long long) counters->dropped_long, (unsigned long long) counters->device_failures);
+              (unsigned long long) counters->dropped_long, (unsigned long long) counters->dropped_offload,
+              (unsigned long long) counters->device_failures);
 }
 
 static void wake(struct client *client) {
@@ -150,6 +151,7 @@ static status_t ethernet_open(struct client *client, struct ethernet_open_reply 
     reply->region = (folio_t) {region};
     reply->mac = (bytes_t) {nic.mac, sizeof(nic.mac)};
     reply->mtu = nic.mtu;
+    reply->offloads = nic.offloads;
     user = client;
     client->is_open = true;
     client->believes_in_link = true; // as the interface says

@@ -21,6 +21,11 @@ static bool is_in_half(enum frame_ring_name ring, uint16_t buffer) {
     return receives ? buffer < FRAME_HALF : buffer >= FRAME_HALF && buffer < FRAME_BUFFERS;
 }
 
+static uint16_t flags_of(enum frame_ring_name ring) {
+    return ring == FRAME_TRANSMIT ? FRAME_MORE | FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED
+                                  : FRAME_MORE | FRAME_CHECKSUM_CORRECT;
+}
+
 static void ring_reset(struct frame_ring *ring, uint32_t start) {
     atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->tail, start, memory_order_release);
@@ -56,8 +61,9 @@ static status_t check_frame(struct frame_end *end, enum frame_ring_name ring, co
         end->faults.buffers++;
         return ERR_MALFORMED;
     }
-    bool is_inside = frame->offset >= FRAME_HEADROOM && (uint32_t) frame->offset + frame->length <= FRAME_BUFFER_SIZE;
-    if (!is_returning(ring) && (!is_inside || frame->flags != 0)) {
+    uint32_t headroom = ring == FRAME_TRANSMIT ? FRAME_HEADROOM : 0;
+    bool is_inside = frame->offset >= headroom && (uint32_t) frame->offset + frame->length <= FRAME_BUFFER_SIZE;
+    if (!is_returning(ring) && (!is_inside || (frame->flags & ~flags_of(ring)) != 0)) {
         end->faults.ranges++;
         return ERR_MALFORMED;
     }
@@ -112,4 +118,21 @@ bool frame_sleep(struct frame_end *end, enum frame_ring_name name) {
     }
     atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
     return false;
+}
+
+static _Atomic uint64_t *offload_slot(const struct frame_end *end, struct frame frame) {
+    return (_Atomic uint64_t *) (void *) end->region->buffers[frame.buffer];
+}
+
+void frame_write_offload(const struct frame_end *end, struct frame frame, struct frame_offload offload) {
+    uint64_t word;
+    __builtin_memcpy(&word, &offload, sizeof(word));
+    atomic_store_explicit(offload_slot(end, frame), word, memory_order_relaxed);
+}
+
+struct frame_offload frame_read_offload(const struct frame_end *end, struct frame frame) {
+    struct frame_offload offload;
+    uint64_t word = atomic_load_explicit(offload_slot(end, frame), memory_order_relaxed);
+    __builtin_memcpy(&offload, &word, sizeof(offload));
+    return offload;
 }

@@ -14,6 +14,8 @@ enum {
     FRAME_BUFFERS = 2 * FRAME_HALF,
     FRAME_RING_SIZE = 256, // at least FRAME_HALF, so that a ring never overflows; a power of two
     FRAME_HEADROOM = 64,   // before a frame: for the device's own header, so that it lies in front without copying
+    FRAME_ROOM = FRAME_BUFFER_SIZE - FRAME_HEADROOM,
+    FRAME_PARTS_MAX = 34, // buffers of one frame: the largest IPv4 packet in an Ethernet frame
 };
 
 // Receiving uses buffers 0 to FRAME_HALF - 1, which the driver holds at first. Sending uses the others, which the
@@ -26,14 +28,31 @@ enum frame_ring_name : uint32_t {
     FRAME_RING_COUNT,
 };
 
-// A frame in a buffer. In the rings that return buffers only `buffer` means something.
+// Those but FRAME_MORE stand with a frame's first part.
+enum frame_flag : uint16_t {
+    FRAME_MORE = 1,             // the frame goes on in the ring's next slot, which is published together with this one
+    FRAME_CHECKSUM_NEEDED = 2,  // to send: struct frame_offload says of what
+    FRAME_SEGMENTS_NEEDED = 4,  // to send: longer than the MTU, a TCP segment over IPv4 that the device cuts; NEEDED too
+    FRAME_CHECKSUM_CORRECT = 8, // received: the device vouches for the TCP or UDP checksum, which may not be filled in
+};
+
+// A frame in a buffer, or a part of one. In the rings that return buffers only `buffer` means something.
 struct frame {
     uint16_t buffer;
-    uint16_t offset; // of the first byte in the buffer, FRAME_HEADROOM or more
+    uint16_t offset; // of the first byte in the buffer; of a frame to send FRAME_HEADROOM or more
     uint16_t length;
-    uint16_t flags; // 0; for offloads
+    uint16_t flags; // enum frame_flag
 };
 static_assert(sizeof(struct frame) == sizeof(uint64_t));
+
+// What the device shall do to a frame that is sent. Lies at the beginning of its first buffer, in the headroom.
+struct frame_offload {
+    uint16_t checksum_start;  // from this byte of the frame to its end,
+    uint16_t checksum_offset; // into the field so far behind it, which holds the sum of the pseudo-header
+    uint16_t segment_size;    // payload of each frame that it is cut into
+    uint16_t header_length;   // in front of the payload: Ethernet, IP and TCP
+};
+static_assert(sizeof(struct frame_offload) == sizeof(uint64_t));
 
 struct frame_ring {
     alignas(64) _Atomic uint32_t tail;      // written by the producer: how many were ever put in, modulo 2^32
@@ -53,7 +72,7 @@ enum frame_side : uint32_t { FRAME_DRIVER, FRAME_CLIENT };
 struct frame_faults {
     uint64_t positions; // a ring's tail jumped by more than the ring holds
     uint64_t buffers;   // a buffer that does not exist, is of the other half, or that it did not hold
-    uint64_t ranges;    // a frame that is not inside its buffer, or with flags
+    uint64_t ranges;    // a frame that is not inside its buffer, or with flags that its ring has not
 };
 
 // One side's end. Private to it.
@@ -90,6 +109,10 @@ bool frame_sleep(struct frame_end *end, enum frame_ring_name ring);
 static inline bool frame_is_awaited(const struct frame_end *end, enum frame_ring_name ring) {
     return atomic_load_explicit(&end->region->rings[ring].is_asleep, memory_order_relaxed) != 0;
 }
+
+// Of a frame to send. Written by the client while it holds the buffer; the driver reads all of it once.
+void frame_write_offload(const struct frame_end *end, struct frame frame, struct frame_offload offload);
+struct frame_offload frame_read_offload(const struct frame_end *end, struct frame frame);
 
 // The bytes of a frame that was taken, or that lies in a held buffer.
 static inline uint8_t *frame_data(const struct frame_end *end, struct frame frame) {

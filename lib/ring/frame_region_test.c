@@ -83,13 +83,42 @@ TEST("forged frames are refused: wrong buffers, wrong ranges, flags") {
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF, UINT16_MAX)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, UINT16_MAX, UINT16_MAX, 0}), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM - 1, 60, 0}), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 1}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_CORRECT}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 16}), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF - 1, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_BUFFERS, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(UINT16_MAX, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_RECEIVE_RETURNED, frame_of(FRAME_HALF, 0)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_RECEIVE_RETURNED, frame_of(3, 0)), ERR_MALFORMED); // the driver holds it already
     EXPECT_EQ(driver.faults.buffers, 1);
+}
+
+TEST("each ring has flags of its own, and received frames need no headroom") {
+    begin(0);
+    struct frame frame = {0, 0, FRAME_BUFFER_SIZE, FRAME_MORE | FRAME_CHECKSUM_CORRECT};
+    EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
+    frame = (struct frame) {1, 0, 60, FRAME_CHECKSUM_NEEDED};
+    EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
+    frame_publish(&driver, FRAME_RECEIVED);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), OK);
+    EXPECT(frame.offset == 0 && frame.length == FRAME_BUFFER_SIZE);
+    EXPECT_EQ(frame.flags, FRAME_MORE | FRAME_CHECKSUM_CORRECT);
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), ERR_MALFORMED);
+    EXPECT_EQ(client.faults.ranges, 1);
+}
+
+TEST("what is asked of the device goes with the frame's buffer, and leaves the frame alone") {
+    begin(0);
+    struct frame frame = {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED | FRAME_MORE};
+    frame_data(&client, frame)[0] = 7;
+    frame_write_offload(&client, frame, (struct frame_offload) {34, 16, 1460, 54});
+    EXPECT_EQ(frame_give(&client, FRAME_TRANSMIT, frame), OK);
+    frame_publish(&client, FRAME_TRANSMIT);
+    EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), OK);
+    struct frame_offload offload = frame_read_offload(&driver, frame);
+    EXPECT(offload.checksum_start == 34 && offload.checksum_offset == 16);
+    EXPECT(offload.segment_size == 1460 && offload.header_length == 54);
+    EXPECT_EQ(frame_data(&driver, frame)[0], 7);
 }
 
 TEST("a buffer that was sent already can't be sent again") {
@@ -128,7 +157,7 @@ TEST("a peer that overwrites everything all the time makes no end touch what is 
         }
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         enum frame_ring_name ring = random % 2 == 0 ? FRAME_TRANSMIT : FRAME_RECEIVE_RETURNED;
-        atomic_store(&region.rings[ring].slots[random / 2 % FRAME_RING_SIZE], random & 0x00000fff007f01ff);
+        atomic_store(&region.rings[ring].slots[random / 2 % FRAME_RING_SIZE], random & 0x000f0fff007f01ff);
         atomic_store(&region.rings[ring].tail, driver.rings[ring].position + (uint32_t) (random >> 50));
         struct frame frame;
         if (frame_take(&driver, ring, &frame) == OK) {

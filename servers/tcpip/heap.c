@@ -24,7 +24,7 @@ struct supply {
 
 enum : size_t {
     ALIGNMENT = 16,
-    CLASS_COUNT = 5,
+    CLASS_COUNT = 6,
     RESERVE = 8, // this part of each class is not for data
 };
 
@@ -34,12 +34,14 @@ static struct {
     alignas(ALIGNMENT) uint8_t smalls[1408][512];   // connections, and packets of about their size
     alignas(ALIGNMENT) uint8_t messages[768][1120]; // a full `write` of a stream with its headers
     alignas(ALIGNMENT) uint8_t packets[256][1600];  // a full Ethernet frame
+    alignas(ALIGNMENT) uint8_t rests[4][33 * 1024]; // of a large segment, when its beginning has to go alone
 } memory;
 
 #define CLASS(objects) {.size = sizeof(objects[0]), .count = sizeof(objects) / sizeof(objects[0]), .memory = objects[0]}
 
 static const struct size_class classes[CLASS_COUNT] = {
-    CLASS(memory.segments), CLASS(memory.headers), CLASS(memory.smalls), CLASS(memory.messages), CLASS(memory.packets),
+    CLASS(memory.segments), CLASS(memory.headers), CLASS(memory.smalls),
+    CLASS(memory.messages), CLASS(memory.packets), CLASS(memory.rests),
 };
 static struct supply supplies[CLASS_COUNT];
 

@@ -8,8 +8,10 @@
 #include <netif/ethernet.h>
 
 #include "clocks.h"
+#include "copy.h"
 #include "link.h"
 #include "needs.h"
+#include "offload.h"
 #include "port.h"
 #include "stack.h"
 
@@ -28,6 +30,7 @@ struct link {
     struct netif *netif;
     uint64_t mapping;
     struct frame_end end;
+    uint16_t offloads;         // flags that frames to send may have
     uint16_t lent;             // received frames that lwIP has
     uint16_t free_count;       // buffers for sending
     uint16_t free[FRAME_HALF]; // a stack of them
@@ -56,18 +59,42 @@ static bool is_complete(const struct eth_hdr *ethernet, size_t length) {
            (ethernet->type != PP_HTONS(ETHTYPE_ARP) || length >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR);
 }
 
-static void packet_input(struct frame frame) {
-    struct pbuf_custom *custom = &link.packets[frame.buffer];
+static struct pbuf *packet_borrow(struct frame part) {
+    struct pbuf_custom *custom = &link.packets[part.buffer];
     custom->custom_free_function = packet_return;
     link.lent++;
+    return pbuf_alloced_custom(PBUF_RAW, part.length, PBUF_REF, custom, frame_data(&link.end, part), part.length);
+}
+
+// Takes the other parts of a frame. Its flags are those of the first.
+static status_t packet_complete(struct pbuf *packet) {
+    struct frame part = {.flags = FRAME_MORE};
+    for (unsigned count = 1; (part.flags & FRAME_MORE) != 0; count++) {
+        if (count == FRAME_PARTS_MAX || frame_take(&link.end, FRAME_RECEIVED, &part) != OK) {
+            return ERR_MALFORMED; // all are published together
+        }
+        struct pbuf *next = packet_borrow(part);
+        if (part.length > UINT16_MAX - packet->tot_len) {
+            pbuf_free(next);
+            return ERR_MALFORMED;
+        }
+        pbuf_cat(packet, next);
+    }
+    return OK;
+}
+
+static status_t packet_input(struct frame first) {
+    struct pbuf *packet = packet_borrow(first);
+    status_t status = (first.flags & FRAME_MORE) != 0 ? packet_complete(packet) : OK;
     link_counters.received++;
-    void *data = frame_data(&link.end, frame);
-    struct pbuf *packet = pbuf_alloced_custom(PBUF_RAW, frame.length, PBUF_REF, custom, data, frame.length);
-    if (!is_complete(data, frame.length) || link.netif->input(packet, link.netif) != ERR_OK) {
+    offload_trust(link.netif, (first.flags & FRAME_CHECKSUM_CORRECT) != 0);
+    bool is_sound = status == OK && is_complete(packet->payload, packet->len);
+    if (!is_sound || link.netif->input(packet, link.netif) != ERR_OK) {
         link_counters.dropped++;
         pbuf_free(packet);
     }
     port_restore_list();
+    return status;
 }
 
 static void free_out_of_order(void) {
@@ -94,9 +121,10 @@ static void receive_batch(void) {
     struct frame frame;
     status_t status;
     do {
-        while ((status = frame_take(&link.end, FRAME_RECEIVED, &frame)) == OK) {
-            packet_input(frame);
-        }
+        do {
+            status = frame_take(&link.end, FRAME_RECEIVED, &frame);
+            status = status == OK ? packet_input(frame) : status;
+        } while (status == OK);
         if (status != ERR_EMPTY) {
             link_fail(status);
             return;
@@ -120,37 +148,49 @@ static void collect_transmitted(void) {
     }
 }
 
-static void copy_packet(uint8_t *to, const struct pbuf *packet) {
-    size_t left = packet->tot_len;
-    for (const struct pbuf *part = packet; left > 0 && part != nullptr; part = part->next) {
-        size_t size = part->len < left ? part->len : left;
-        packet_copy(to, part->payload, size);
-        to += size;
-        left -= size;
+static void give_part(struct packet_cursor *at, size_t size, uint16_t flags, struct frame_offload offload) {
+    struct frame part = {link.free[--link.free_count], FRAME_HEADROOM, (uint16_t) size, flags};
+    packet_copy_next(at, frame_data(&link.end, part), size);
+    if ((flags & ~FRAME_MORE) != 0) {
+        frame_write_offload(&link.end, part, offload);
     }
+    (void) !frame_give(&link.end, FRAME_TRANSMIT, part); // it was held
+}
+
+static void give_packet(const struct pbuf *packet, uint16_t flags, struct frame_offload offload) {
+    struct packet_cursor at = {packet, 0};
+    for (size_t left = packet->tot_len, size; left > 0; left -= size, flags = 0) {
+        size = left < FRAME_ROOM ? left : FRAME_ROOM;
+        give_part(&at, size, flags | (size < left ? FRAME_MORE : 0), offload);
+    }
+    link_counters.sent++;
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
-    (void) netif;
-    if (link.is_open && link.free_count == 0) {
+    size_t count = ((size_t) packet->tot_len + FRAME_ROOM - 1) / FRAME_ROOM;
+    struct frame_offload offload = {};
+    if (link.is_open && link.free_count < count) {
         collect_transmitted();
     }
-    if (!link.is_open || packet->tot_len > FRAME_BUFFER_SIZE - FRAME_HEADROOM) {
+    uint16_t flags = offload_prepare(link.offloads, netif, packet, &offload);
+    bool is_cut = (flags & FRAME_SEGMENTS_NEEDED) != 0;
+    if (!link.is_open || (!is_cut && packet->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
         link_counters.dropped++;
         return ERR_IF;
     }
-    if (link.free_count == 0) {
+    if (link.free_count < count) {
         link.is_blocked = true;
         return ERR_MEM;
     }
-    struct frame frame = {link.free[--link.free_count], FRAME_HEADROOM, packet->tot_len, 0};
-    uint8_t *data = frame_data(&link.end, frame);
-    copy_packet(data, packet);
-    if (((struct eth_hdr *) data)->type == PP_HTONS(ETHTYPE_ARP)) {
+    if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
         clocks_expect_arp();
     }
-    link_counters.sent++;
-    return frame_give(&link.end, FRAME_TRANSMIT, frame) == OK ? ERR_OK : ERR_IF;
+    give_packet(packet, flags, offload);
+    return ERR_OK;
+}
+
+bool link_cuts_segments(void) {
+    return (link.offloads & FRAME_SEGMENTS_NEEDED) != 0;
 }
 
 // There are buffers again: goes on where connections had to stop.
@@ -281,6 +321,8 @@ status_t link_open(struct netif *netif) {
     }
     netif->mtu = TCP_MSS + IP_HLEN + TCP_HLEN;
     netif->hwaddr_len = NETIF_MAX_HWADDR_LEN;
+    link.offloads = reply.offloads;
+    offload_begin(netif, reply.offloads);
     TRY(mem_copy(netif->hwaddr, sizeof(netif->hwaddr), reply.mac.ptr, reply.mac.len));
     if (!link.is_attached) {
         TRY(ethernet_attach(link.channel, &link));

@@ -5,6 +5,7 @@
 #include <lwip/priv/tcp_priv.h>
 
 #include "heap.h"
+#include "tcp_segment.h"
 #include "tcp_stream.h"
 
 #include "stream.h"
@@ -71,13 +72,15 @@ static size_t segments_allowed(const struct tcp_pcb *pcb, bool is_copied, size_t
 static size_t step_size(const struct tcp_pcb *pcb, size_t size, bool is_copied) {
     size_t segment = segment_size(pcb), room = tcp_sndbuf(pcb);
     size_t object_size = HEADERS_SIZE + (is_copied ? smaller(size, segment) : 0);
-    size_t step = smaller(segments_allowed(pcb, is_copied, object_size) * segment, size);
+    size_t most = smaller(segments_allowed(pcb, is_copied, object_size) * segment, UINT16_MAX - UINT16_MAX % segment);
+    size_t step = smaller(most, size);
     return step <= room ? step : room - room % segment;
 }
 
 // Returns how much lwIP took.
 static size_t give(struct tcp_stream *stream, const uint8_t *data, size_t size, uint8_t flags) {
     struct tcp_sending *sending = &stream->sending;
+    tcp_segment_grow(stream->pcb);
     size_t step = step_size(stream->pcb, size, (flags & TCP_WRITE_FLAG_COPY) != 0);
     flags |= step < size ? TCP_WRITE_FLAG_MORE : 0;
     if (step == 0 || tcp_write(stream->pcb, data, (uint16_t) step, flags) != ERR_OK) {

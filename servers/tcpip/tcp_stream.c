@@ -7,6 +7,7 @@
 #include "stack.h"
 #include "tcp_connect.h"
 #include "tcp_listener.h"
+#include "tcp_segment.h"
 #include "tcp_stream.h"
 
 #define STREAM_CLIENT struct tcp_stream
@@ -144,7 +145,7 @@ static void settle(struct tcp_stream *stream) {
 // it before each last piece (RFC 9293 §3.7.4).
 static void acknowledge_soon(struct tcp_stream *stream, const struct pbuf *packet) {
     stream->receiving.unanswered += packet->tot_len;
-    if (stream->receiving.unanswered >= stream->pcb->mss) {
+    if (stream->receiving.unanswered >= tcp_segment_size(stream->pcb)) {
         tcp_ack_now(stream->pcb);
     }
 }

@@ -13,7 +13,7 @@ struct fake_virtqueue {
 struct fake_chain {
     uint16_t id;
     uint16_t count;
-    struct virtqueue_segment segments[8];
+    struct virtqueue_segment segments[64];
 };
 
 // Makes the driver's side and this one. Both begin at `position`, as after that many chains.

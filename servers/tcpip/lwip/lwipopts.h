@@ -28,6 +28,9 @@ void heap_free(void *memory);
 #define LWIP_SINGLE_NETIF 1
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_NETIF_HOSTNAME 1
+#define LWIP_NETIF_HWADDRHINT 1        // tells link.c whose packet it sends
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1 // offload.c
+#define LWIP_INLINE_IP_CHKSUM 1
 #define LWIP_ARP 1
 #define ARP_TABLE_SIZE 32
 #define ARP_QUEUEING 1
@@ -61,7 +64,8 @@ uint16_t resolve_server_port(void);
 #define TCP_WND (32 * 1024)
 #define LWIP_WND_SCALE 1 // for the remote end's window; ours needs none
 #define TCP_RCV_SCALE 0
-#define TCP_SND_BUF (64 * 1024)
+#define TCP_SND_BUF (128 * 1024)
+#define TCP_SNDLOWAT 0 // of no use to us, and its default is too large for lwIP
 #define TCP_SND_QUEUELEN 256
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_PBUFS 16
@@ -72,7 +76,8 @@ uint16_t resolve_server_port(void);
 #define TCP_MAXRTX 8
 #define TCP_SYNMAXRTX 4
 #define TCP_MSL 10000
-#define TCP_OVERSIZE 0 // writes go out at once, or are large
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 // tcp_segment.c
+#define TCP_OVERSIZE 0              // writes go out at once, or are large
 
 struct pbuf;
 struct tcp_pcb;

@@ -18,6 +18,7 @@ status_t component_prepare(void);
 
 static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
+enum { PEER_SENT_MAX = 33 * 1024 };
 enum { ETHERNET_SIZE = 14, IP_SIZE = 20, TCP_SIZE = 20, UDP_SIZE = 8, ARP_SIZE = 28 };
 
 static channel_t driver;
@@ -26,6 +27,8 @@ static uint16_t free_buffers[FRAME_HALF];
 static size_t free_count;
 static uint64_t kicks, arp_searches;
 static bool answers_arp = true;
+static bool are_checksums_correct;
+static uint16_t offloads, segment_size;
 
 static void put(void *to, const void *from, size_t size) {
     (void) mem_copy(to, size, from, size);
@@ -50,9 +53,14 @@ static channel_t give_service(const char *name) {
     return ours;
 }
 
+void peer_driver_offers(uint16_t offered) {
+    offloads = offered;
+}
+
 void peer_driver_answer(status_t status) {
     struct kernel_result folio = kernel_calls->folio_create(sizeof(struct frame_region), 0);
-    struct ethernet_open_reply reply = {.mac = {our_mac, 6}, .mtu = 1500, .region = {(handle_t) folio.value}};
+    struct ethernet_open_reply reply = {
+        .mac = {our_mac, 6}, .mtu = 1500, .offloads = offloads, .region = {(handle_t) folio.value}};
     struct message message;
     frame_begin(&end, (struct frame_region *) (void *) fake_folio_memory(reply.region), FRAME_DRIVER, 0);
     for (free_count = 0; free_count < FRAME_HALF; free_count++) {
@@ -151,21 +159,42 @@ size_t peer_buffers_away(void) {
     return FRAME_HALF - free_count;
 }
 
-void peer_give(const uint8_t *data, size_t size) {
+static void wake(void) {
     struct message message;
-    collect_returned();
-    if (free_count == 0) {
-        return; // lost, as on a real wire
-    }
-    struct frame frame = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, 0};
-    put(frame_data(&end, frame), data, size);
-    (void) frame_give(&end, FRAME_RECEIVED, frame);
     if (frame_publish(&end, FRAME_RECEIVED)) {
         (void) ethernet_wake_encode(&message);
         fake_send(driver, &message);
     }
     fake_run();
     take_messages();
+}
+
+static void give_part(const uint8_t *data, size_t size, uint16_t flags) {
+    struct frame part = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, flags};
+    put(frame_data(&end, part), data, size);
+    (void) frame_give(&end, FRAME_RECEIVED, part);
+}
+
+void peer_give(const uint8_t *data, size_t size) {
+    uint16_t flags = are_checksums_correct ? FRAME_CHECKSUM_CORRECT : 0;
+    collect_returned();
+    if (free_count <= size / FRAME_ROOM) {
+        return; // lost, as on a real wire
+    }
+    for (; size > FRAME_ROOM; data += FRAME_ROOM, size -= FRAME_ROOM, flags = 0) {
+        give_part(data, FRAME_ROOM, flags | FRAME_MORE);
+    }
+    give_part(data, size, flags);
+    wake();
+}
+
+void peer_give_unfinished(size_t parts) {
+    static const uint8_t data[FRAME_ROOM];
+    collect_returned();
+    for (size_t i = 0; i < parts; i++) {
+        give_part(data, sizeof(data), FRAME_MORE);
+    }
+    wake();
 }
 
 static void ethernet_header(uint8_t *frame, uint16_t type) {
@@ -186,6 +215,10 @@ void peer_give_arp(bool is_reply, uint32_t address) {
     put(arp + 18, our_mac, 6);
     put(arp + 24, &(uint32_t) {OUR_ADDRESS}, 4);
     peer_give(frame, sizeof(frame));
+}
+
+void peer_trust_checksums(bool are_correct) {
+    are_checksums_correct = are_correct;
 }
 
 void peer_answer_arp(bool answers) {
@@ -210,18 +243,49 @@ static bool answer_arp(const uint8_t *frame) {
     return is_arp;
 }
 
-bool peer_take(uint8_t *out_frame, size_t *out_size) {
-    struct frame frame;
-    while (frame_take(&end, FRAME_TRANSMIT, &frame) == OK) {
-        put(out_frame, frame_data(&end, frame), frame.length);
-        *out_size = frame.length;
-        (void) frame_give(&end, FRAME_TRANSMITTED, frame);
-        if (frame_publish(&end, FRAME_TRANSMITTED)) {
-            struct message message;
-            (void) ethernet_wake_encode(&message);
-            fake_send(driver, &message);
-            fake_run();
+uint16_t peer_segment_size(void) {
+    return segment_size;
+}
+
+static void tell_transmitted(void) {
+    if (frame_publish(&end, FRAME_TRANSMITTED)) {
+        struct message message;
+        (void) ethernet_wake_encode(&message);
+        fake_send(driver, &message);
+        fake_run();
+    }
+}
+
+// Fills in the checksum, of a frame that is to be cut as if it were not.
+static void finish_frame(uint8_t *frame, size_t size, struct frame first) {
+    struct frame_offload offload = frame_read_offload(&end, first);
+    segment_size = (first.flags & FRAME_SEGMENTS_NEEDED) != 0 ? offload.segment_size : 0;
+    if ((first.flags & FRAME_CHECKSUM_NEEDED) != 0) {
+        uint8_t *start = frame + offload.checksum_start;
+        uint16_t checksum = inet_chksum(start, (uint16_t) (size - offload.checksum_start));
+        put(start + offload.checksum_offset, &checksum, sizeof(checksum));
+    }
+}
+
+static bool take_parts(uint8_t *out_frame, size_t *out_size) {
+    struct frame first = {}, part = {};
+    *out_size = 0;
+    do {
+        if (frame_take(&end, FRAME_TRANSMIT, &part) != OK) {
+            return false;
         }
+        put(out_frame + *out_size, frame_data(&end, part), part.length);
+        first = *out_size == 0 ? part : first;
+        *out_size += part.length;
+        (void) frame_give(&end, FRAME_TRANSMITTED, part);
+    } while ((part.flags & FRAME_MORE) != 0);
+    finish_frame(out_frame, *out_size, first);
+    return true;
+}
+
+bool peer_take(uint8_t *out_frame, size_t *out_size) {
+    while (take_parts(out_frame, out_size)) {
+        tell_transmitted();
         if (!answer_arp(out_frame)) {
             return true;
         }
@@ -248,9 +312,10 @@ static void ip_header(uint8_t *frame, uint8_t protocol, size_t payload) {
 
 // Of the payload and the pseudo header.
 static uint16_t payload_checksum(const uint8_t *frame, uint8_t protocol, size_t payload) {
-    uint8_t pseudo[12 + PEER_FRAME_MAX] = {};
+    static uint8_t pseudo[12 + PEER_FRAME_MAX];
     uint16_t size = htons((uint16_t) payload);
     put(pseudo, frame + ETHERNET_SIZE + 12, 8);
+    pseudo[8] = 0;
     pseudo[9] = protocol;
     put(pseudo + 10, &size, 2);
     put(pseudo + 12, frame + ETHERNET_SIZE + IP_SIZE, payload);
@@ -258,7 +323,7 @@ static uint16_t payload_checksum(const uint8_t *frame, uint8_t protocol, size_t 
 }
 
 void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size) {
-    uint8_t frame[PEER_FRAME_MAX] = {};
+    uint8_t frame[PEER_SENT_MAX] = {};
     uint16_t fields[4] = {htons(from_port), htons(to_port), htons((uint16_t) (UDP_SIZE + size)), 0};
     ip_header(frame, 17, UDP_SIZE + size);
     put(frame + ETHERNET_SIZE + IP_SIZE, fields, UDP_SIZE);
@@ -271,7 +336,7 @@ void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_
 // --- TCP ---
 
 void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size) {
-    uint8_t frame[PEER_FRAME_MAX] = {};
+    uint8_t frame[PEER_SENT_MAX] = {};
     uint8_t *tcp = frame + ETHERNET_SIZE + IP_SIZE;
     bool has_mss = (flags & SYN) != 0;
     size_t header = TCP_SIZE + (has_mss ? 4 : 0);
@@ -315,7 +380,7 @@ static bool parse(const uint8_t *frame, size_t size, const struct remote *remote
 }
 
 bool remote_receive(struct remote *remote, struct segment *out_segment) {
-    uint8_t frame[2048];
+    static uint8_t frame[PEER_FRAME_MAX];
     size_t size;
     while (peer_take(frame, &size)) {
         if (parse(frame, size, remote, out_segment)) {

@@ -3,7 +3,7 @@
 
 #include <test/host/fake_kernel.h>
 
-enum { PEER_FRAME_MAX = 1600 };
+enum { PEER_FRAME_MAX = 64 * 1024 };
 enum : uint32_t { PEER_ADDRESS = 0x0202000a, OUR_ADDRESS = 0x0f02000a, PEER_DNS_ADDRESS = 0x0302000a };
 
 // Starts the component with this configuration. False: it did not say that it is ready.
@@ -13,6 +13,7 @@ uint64_t peer_kicks(void);
 
 // --- The driver. How it answers `open` is laid out before it is asked ---
 
+void peer_driver_offers(uint16_t offloads); // to every later `open`
 void peer_driver_answer(status_t status);
 void peer_driver_restart(status_t status); // the component gets another channel to it
 void peer_driver_close(void);
@@ -25,7 +26,10 @@ bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel)
 // --- Frames ---
 
 void peer_give(const uint8_t *frame, size_t size);    // to the component; it runs
+void peer_give_unfinished(size_t parts);              // so many, and then no last one
 bool peer_take(uint8_t *out_frame, size_t *out_size); // from it. ARP requests for the remote host are answered first
+uint16_t peer_segment_size(void);                     // what the last one taken is to be cut into; 0: it is not
+void peer_trust_checksums(bool are_correct);          // whether the driver vouches for what it gives; at first it does not
 void peer_answer_arp(bool answers);                   // whether it does that; at first it does
 uint64_t peer_arp_searches(void);                     // questions to all stations so far
 void peer_give_arp(bool is_reply, uint32_t address);  // the sender says that it has this address
