@@ -26,6 +26,7 @@ static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error) {
     (void) pcb;
     (void) error; // never an error: those go to tcp_err
     struct tcp_stream *stream = argument;
+    tcp_stream_established(stream);
     struct network_open_reply reply;
     status_t status = tcp_stream_open_channel(stream, &reply.channel);
     if (status != OK) {

@@ -82,6 +82,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error) {
         return ERR_MEM; // lwIP resets it
     }
     tcp_stream_adopt(stream, pcb);
+    tcp_stream_established(stream);
     queue_append(listener, stream);
     hand_over_all(listener);
     return pcb == stream->pcb ? ERR_OK : ERR_ABRT;

@@ -21,9 +21,9 @@ static struct tcp_stream streams[STREAMS_MAX];
 static struct tcp_stream *free_streams;
 static size_t fresh_streams; // those from here on were never touched
 
-// --- Beginning and end ---
+// --- Whose a segment probably is, by its ports ---
 
-// By ports: whose connection a segment is probably for. What lies here stays a stream for ever, if perhaps another's.
+// What lies here stays a stream for ever, if perhaps another's.
 enum { EXPECTED_COUNT = 1024 };
 static struct tcp_stream *expected[EXPECTED_COUNT];
 
@@ -31,10 +31,16 @@ static struct tcp_stream **expected_for(uint16_t remote_port, uint16_t local_por
     return &expected[(remote_port ^ local_port) % EXPECTED_COUNT];
 }
 
+void tcp_stream_established(struct tcp_stream *stream) {
+    *expected_for(stream->pcb->remote_port, stream->pcb->local_port) = stream;
+}
+
 struct tcp_pcb *tcp_stream_expect(uint16_t remote_port, uint16_t local_port) {
     const struct tcp_stream *stream = *expected_for(remote_port, local_port);
     return stream != nullptr ? stream->pcb : nullptr;
 }
+
+// --- Beginning and end ---
 
 struct tcp_stream *tcp_stream_create(void) {
     struct tcp_stream *stream = free_streams;
@@ -209,7 +215,6 @@ void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb) {
     tcp_poll(pcb, on_poll, POLL_INTERVAL);
     tcp_err(pcb, on_error);
     tcp_nagle_disable(pcb); // clients write what they want sent
-    *expected_for(pcb->remote_port, pcb->local_port) = stream;
 }
 
 // --- What the client asks for ---
