@@ -73,7 +73,7 @@ struct tcp_stream {
 
 struct tcp_stream *tcp_stream_create(void); // nullptr: too many
 void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb);
-void tcp_stream_established(struct tcp_stream *stream); // its ports are known: tcp_stream_expect finds it
+void tcp_stream_established(struct tcp_stream *stream);                       // its ports are known: tcp_stream_expect finds it
 struct tcp_pcb *tcp_stream_expect(uint16_t remote_port, uint16_t local_port); // a guess; nullptr: none
 unsigned tcp_streams_owned(const struct client *owner);
 void tcp_streams_disown(const struct client *owner); // the client left; its streams last as long as their channels
