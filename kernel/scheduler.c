@@ -146,7 +146,6 @@ void scheduler_queue_behind(struct thread *thread) {
 // The next thread is looked at twice. If it still waits then, it goes to a CPU that has time for it.
 static void share_next(struct cpu *cpu, nsec_t now) {
     struct thread *next = cpu->next;
-    cpu->share_at = DEADLINE_NEVER;
     if (next == nullptr) {
         return;
     }
@@ -381,13 +380,15 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
 static void schedule(struct cpu *cpu) {
     struct thread *current = cpu->arch.current;
     nsec_t now = arch_clock_now();
-    if (current != nullptr && current->state == THREAD_RUNNING) {
-        if (cpu->share_at != SHARE_NOT && now >= cpu->share_at) {
+    bool goes_on = current != nullptr && current->state == THREAD_RUNNING;
+    if (cpu->share_at != SHARE_NOT && now >= cpu->share_at) {
+        cpu->share_at = DEADLINE_NEVER;
+        if (goes_on) {
             share_next(cpu, now);
         }
-        if (!should_yield(cpu, current, now)) {
-            return;
-        }
+    }
+    if (goes_on && !should_yield(cpu, current, now)) {
+        return;
     }
     struct thread *next = cpu->next;
     if (next != nullptr) {

@@ -229,6 +229,21 @@ TEST("a thread that waits for the running one to block can be taken back") {
     EXPECT(current(0) == nullptr);
 }
 
+TEST("CPUs that idle are left alone by their timers") {
+    set_up(2);
+    leave_kernel(1);
+    begin(0, &threads[0], MIDDLE);
+    begin(0, &threads[1], MIDDLE);
+    for (size_t i = 0; i < 2; i++) {
+        self = 0;
+        thread_block(current(0), DEADLINE_NEVER);
+        leave_kernel(0);
+    }
+    pass(2 * SLICE);
+    EXPECT(current(0) == nullptr && current(1) == nullptr);
+    EXPECT(timers[0] == DEADLINE_NEVER && timers[1] == DEADLINE_NEVER);
+}
+
 static unsigned count(enum thread_state state) {
     unsigned found = 0;
     for (size_t i = 0; i < THREADS; i++) {
