@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from test_http import PATTERN, PERIOD
+from test_load import SECONDS, check_with_wrk
 from vm import BOOT_TIMEOUT, ROOT, Console
 
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
@@ -53,6 +54,16 @@ def test_page_is_served_at_the_address_that_is_printed(network):
         console.wait_for(rf"^Starina serves at http://{GUEST}/$", BOOT_TIMEOUT)
         assert fetch(network, "/") == (ROOT / "site/index.html").read_bytes()
         assert b'"checksum_errors":0' in fetch(network, "/api/status").replace(b" ", b"")
+    finally:
+        console.stop()
+
+
+@pytest.mark.parametrize("mode", ["user", "kernel"])
+def test_wrk_sees_no_error_over_64_connections(network, mode):
+    console = boot(network, "--isolate", f"*={mode}", *STATIC)
+    try:
+        console.wait_for(rf"^Starina serves at http://{GUEST}/$", BOOT_TIMEOUT)
+        check_with_wrk(f"http://{GUEST}/", SECONDS, connections=64, at_least=100, prefix=network)
     finally:
         console.stop()
 
