@@ -34,7 +34,7 @@ status_t sys_system_info(struct thread *thread, uaddr_t address) {
         .booted_ns = booted_ns,
         .booted_instructions = booted_instructions,
         .memory_total = page_total_bytes,
-        .memory_free = page_free_bytes,
+        .memory_free = page_available_bytes(),
         .kernel_memory = kernel_account.used,
         .cpu_count = cpu_count,
         .interrupts = interrupt_count,
