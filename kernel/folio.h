@@ -81,6 +81,11 @@ static inline bool folio_holds(const struct folio *folio, uint64_t offset, uint6
     return offset <= folio->size && size <= folio->size - offset;
 }
 
+// May touching it end a component? For want of memory, or by its pager's fault.
+static inline bool folio_may_fault(const struct folio *folio) {
+    return folio->is_sparse || (folio->origin != nullptr && folio->origin->is_paged);
+}
+
 static inline bool is_whole_pages(uint64_t offset, uint64_t size) {
     return size != 0 && (offset | size) % PAGE_SIZE == 0;
 }

@@ -254,25 +254,31 @@ bool vmspace_mapping_of(const struct vmspace *space, vaddr_t address, vaddr_t *o
 
 // --- System calls ---
 
+enum : uint32_t { ACCESS = MAP_READ | MAP_WRITE | MAP_EXECUTE };
+
 status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint32_t flags,
                          uint64_t *out_address) {
-    bool has_flag = (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) != 0 && (flags & ~(MAP_READ | MAP_WRITE | MAP_EXECUTE)) == 0;
-    if (!has_flag || (flags & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE)) {
+    uint32_t access = flags & ACCESS;
+    if (access == 0 || (flags & ~(ACCESS | MAP_MAY_FAULT)) != 0 ||
+        (access & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE)) {
         return ERR_INVALID_ARGUMENT;
     }
     static_assert((int) MAP_READ == (int) RIGHT_READ && (int) MAP_WRITE == (int) RIGHT_WRITE &&
                   (int) MAP_EXECUTE == (int) RIGHT_EXECUTE);
     struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, flags | RIGHT_READ, &object)); // all mappings can be read
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, access | RIGHT_READ, &object)); // all can be read
     struct folio *folio = (struct folio *) object;
     if (size == 0 || offset % PAGE_SIZE != 0 || !folio_holds(folio, offset, size)) {
         return ERR_INVALID_ARGUMENT;
+    }
+    if (folio_may_fault(folio) && (flags & MAP_MAY_FAULT) == 0) {
+        return ERR_NOT_SUPPORTED;
     }
     uint64_t whole = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     struct vmspace *space = thread->process->space;
     struct mapping *mapping;
     TRY(vmspace_find_room(space, whole, out_address));
-    TRY(map_mapping(space, *out_address, folio, offset, whole, flags, &mapping));
+    TRY(map_mapping(space, *out_address, folio, offset, whole, access, &mapping));
     mapping->is_callers = true;
     return OK;
 }

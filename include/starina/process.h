@@ -67,7 +67,12 @@ struct system_info {
 };
 
 // Protection of a mapping. Writable and executable together is refused.
-enum map_flags : uint32_t { MAP_READ = 1, MAP_WRITE = 2, MAP_EXECUTE = 4 };
+enum map_flags : uint32_t {
+    MAP_READ = 1,
+    MAP_WRITE = 2,
+    MAP_EXECUTE = 4,
+    MAP_MAY_FAULT = 8, // also a sparse folio or one with a pager: touching it may end the component
+};
 
 enum folio_flags : uint32_t {
     FOLIO_CONTIGUOUS = 1, // physically contiguous and below 4 GiB where possible, for DMA
