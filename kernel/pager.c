@@ -127,10 +127,13 @@ static void tell_of_dirty(struct pager *pager, struct event *event) {
 bool pager_collect(struct pager *pager, struct thread *thread) {
     struct event *event = &thread->buffer->event;
     struct thread *waiter = untold_waiter(pager);
-    if (waiter != nullptr) {
+    // In turns: pages that are written can be stored before memory is full of them.
+    if (waiter != nullptr && (pager->untold == 0 || !pager->is_dirtys_turn)) {
         tell_of_waiter(pager, waiter, event);
+        pager->is_dirtys_turn = true;
     } else if (pager->untold > 0) {
         tell_of_dirty(pager, event);
+        pager->is_dirtys_turn = false;
     } else if (pager_has_news(pager)) {
         pager->is_close_told = true;
         event->kind = EVENT_CLOSED;

@@ -20,6 +20,7 @@ struct pager {
     uint64_t told_up_to;  // where the search for those goes on
     uint64_t reclaim_at;  // where the search for pages to reclaim goes on
     bool has_reclaimable; // it may find some
+    bool is_dirtys_turn;  // it was told of a needed page last
     bool is_close_told;   // EVENT_CLOSED was delivered
 };
 

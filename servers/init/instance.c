@@ -90,6 +90,10 @@ static const char *reason_text(uint64_t reason) {
         return "was killed";
     case EXIT_FAULT:
         return "crashed";
+    case EXIT_NO_MEMORY:
+        return "ran out of memory";
+    case EXIT_NO_PAGE:
+        return "touched a page that its pager did not supply";
     default:
         return "ended";
     }
