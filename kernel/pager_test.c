@@ -96,7 +96,8 @@ struct model {
     handle_t handle, pager;
     uint64_t pages;
     bool is_paged, is_clone_of_paged;
-    uint8_t content[PAGES_MAX]; // the byte that fills a page; of a paged one what the pager stores
+    uint8_t content[PAGES_MAX]; // the byte that fills a page
+    uint8_t stored[PAGES_MAX];  // of a paged one: what the pager supplies
     bool is_known[PAGES_MAX];   // of clones of paged folios: it has the page, whose content is settled
     struct model *origin;       // of such a clone
     uint64_t origin_page;
@@ -140,7 +141,7 @@ static void create_paged(void) {
                              .pages = pages,
                              .is_paged = true};
     for (uint64_t i = 0; i < pages; i++) {
-        model->content[i] = (uint8_t) random_below(256);
+        model->content[i] = model->stored[i] = (uint8_t) random_below(256);
     }
 }
 
@@ -204,7 +205,7 @@ static bool supply(struct model *model, uint64_t at) {
     }
     bool is_filled_in = folio_get_page(source, 0, true, &page) == OK;
     if (is_filled_in) {
-        memset(physical_to_kernel(page.physical), model->content[at], PAGE_SIZE);
+        memset(physical_to_kernel(page.physical), model->stored[at], PAGE_SIZE);
     }
     if (process_add_handle(&process, &source->object, RIGHT_READ | RIGHT_WRITE, &handle) != OK) {
         panic("no room for a handle");
@@ -220,6 +221,7 @@ static void store(struct model *model, uint64_t at) {
         sys_pager_write_end(&thread, model->pager, at * PAGE_SIZE, PAGE_SIZE) != OK) {
         panic("a page can't be stored");
     }
+    model->stored[at] = model->content[at];
 }
 
 static void settle(struct model *model, uint64_t at) {
