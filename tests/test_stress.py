@@ -33,5 +33,5 @@ def test_every_reply_is_accounted_for(mode):
     assert not re.search(r"error|fault|panic", report)
     sent, answered, closed, abandoned = map(int, CALLS.search(report).groups())
     assert sent == answered + closed + abandoned
-    assert answered > 1000 * SECONDS
+    assert answered > 100 * SECONDS
     assert int(re.search(r"workers: (\d+) killed", report)[1]) >= SECONDS * 1000 / KILL_EVERY_MS / 4  # a busy host: some come late
