@@ -175,6 +175,7 @@ static void bring_online(void) {
 [[noreturn]] void kernel_on_timer(void) {
     struct cpu *cpu = cpu_self();
     interrupt_count++;
+    interrupt_timer_count++;
     trace(TRACE_TIMER, 0, 0);
     cpu->armed = DEADLINE_NEVER;
     cpu->must_arm = true;

@@ -2,6 +2,7 @@
 #include "system.h"
 
 #include "interrupt.h"
+#include "lock.h"
 #include "log.h"
 #include "page.h"
 #include "scheduler.h"
@@ -41,6 +42,9 @@ status_t sys_system_info(struct thread *thread, uaddr_t address) {
         .context_switches = scheduler_switches,
         .ipis = scheduler_ipis,
         .address_space_switches = scheduler_space_switches,
+        .timer_interrupts = interrupt_timer_count,
+        .lock_waits = kernel_lock_waits,
+        .lock_spins = kernel_lock_spins,
     };
     return syscall_copy_out(thread, address, &info, sizeof(info));
 }

@@ -64,6 +64,9 @@ struct system_info {
     uint64_t context_switches;
     uint64_t ipis;
     uint64_t address_space_switches;
+    uint64_t timer_interrupts; // of `interrupts`
+    uint64_t lock_waits;       // how often a CPU found the kernel lock taken and waited
+    uint64_t lock_spins;       // and looked at it again meanwhile
 };
 
 // Protection of a mapping. Writable and executable together is refused.
