@@ -284,7 +284,8 @@ def test_kernel_that_takes_no_lock_is_refused():
 
 
 def test_lock_bounds_what_many_cpus_can_do():
-    assert kernel_lock.speed_up(100, 300, 1) == pytest.approx(1)
-    assert kernel_lock.speed_up(1, 1_000_000, 8) == pytest.approx(8, rel=0.01)
-    assert kernel_lock.speed_up(100, 300, 1000) == pytest.approx(4, rel=0.01)
-    assert 1 < kernel_lock.speed_up(100, 300, 2) < kernel_lock.speed_up(100, 300, 4) < 4
+    one = kernel_lock.rate(100, 300, 1)
+    assert one == pytest.approx(1 / 400)
+    assert kernel_lock.rate(1, 1_000_000, 8) == pytest.approx(8 / 1_000_001, rel=0.01)
+    assert kernel_lock.rate(100, 300, 1000) == pytest.approx(1 / 100, rel=0.01)
+    assert one < kernel_lock.rate(100, 300, 2) < kernel_lock.rate(100, 300, 4) < 1 / 100

@@ -99,11 +99,11 @@ class KernelCode:
         return share
 
 
-def speed_up(held, outside, cpus):
-    """Of so many CPUs over one, by mean value analysis: each works outside, then queues for the lock, and so on."""
-    queue = 0.0
+def rate(held, outside, cpus):
+    """Operations per instruction's time of so many CPUs, by mean value analysis: each works outside, then queues for the lock."""
+    queue, found = 0.0, 0.0
     for number in range(1, cpus + 1):
         at_lock = held * (1 + queue)
-        rate = number / (at_lock + outside)
-        queue = rate * at_lock
-    return rate * (held + outside)
+        found = number / (at_lock + outside)
+        queue = found * at_lock
+    return found
