@@ -31,6 +31,10 @@ static void log_result(const char *name, nsec_t since, uint64_t operations) {
 
 // --- A queue of messages ---
 
+struct line {
+    uint64_t words[QUEUE_WORDS];
+};
+
 static status_t publish(void) {
     return queue_publish(&queue) ? ipc_queue_kick_send(need_ipc()) : OK;
 }
@@ -45,7 +49,7 @@ static status_t await_room(void) {
 }
 
 static status_t send_message(void) {
-    struct queue_message message;
+    struct line message;
     for (size_t i = 0; i < QUEUE_WORDS; i++) {
         message.words[i] = sent + i;
     }

@@ -59,6 +59,10 @@ static status_t ipc_add(struct client *client, const struct ipc_add *request, st
 
 // --- A queue ---
 
+struct line {
+    uint64_t words[QUEUE_WORDS];
+};
+
 static status_t ipc_queue_open(struct client *client, const struct ipc_queue_open *request) {
     queue_close(&client->queue);
     client->messages = client->wrong = 0;
@@ -67,7 +71,7 @@ static status_t ipc_queue_open(struct client *client, const struct ipc_queue_ope
     return OK;
 }
 
-static bool is_right(const struct queue_message *message, uint64_t number) {
+static bool is_right(const struct line *message, uint64_t number) {
     uint64_t difference = 0;
     for (size_t i = 0; i < QUEUE_WORDS; i++) {
         difference |= message->words[i] ^ (number + i);
@@ -76,7 +80,7 @@ static bool is_right(const struct queue_message *message, uint64_t number) {
 }
 
 static status_t take_all(struct client *client) {
-    struct queue_message message;
+    struct line message;
     status_t status;
     while ((status = queue_take(&client->queue, &message, sizeof(message))) == OK) {
         client->wrong += !is_right(&message, client->messages++);

@@ -1,4 +1,4 @@
-// Moves messages through a queue's slots, and checks whatever the other side claims.
+// Passes a queue's slots around, and checks whatever the other side claims.
 #include <ring/queue.h>
 
 void queue_reset(struct queue_memory *memory, uint32_t start) {
@@ -22,10 +22,13 @@ void queue_begin(struct queue *queue, struct queue_memory *memory, enum queue_si
     };
 }
 
-// The slot that comes next to this side. The other side can have no more of them than this side gave it: the consumer has
-// taken what was sent at most, and the producer sends no further than one round beyond what was taken.
-static status_t next_slot(struct queue *queue, _Atomic uint64_t **out_slot) {
+// The other side can have no more slots than this side gave it: the consumer has taken what was sent at most, and the
+// producer sends no further than one round beyond what was taken.
+status_t queue_next_slot(struct queue *queue, enum queue_side side, _Atomic uint64_t **out_slot) {
     struct ring_end *end = &queue->in_end;
+    if (queue->side != side) {
+        return ERR_INVALID_ARGUMENT;
+    }
     if (end->position == end->limit) {
         status_t status = ring_look(queue->in, end, queue->out_end.limit + queue->ahead - end->position);
         queue->faults += status == ERR_MALFORMED;
@@ -34,32 +37,5 @@ static status_t next_slot(struct queue *queue, _Atomic uint64_t **out_slot) {
     *out_slot = queue->memory->slots[end->position & queue->mask];
     end->position++;
     queue->out_end.position++;
-    return OK;
-}
-
-status_t queue_put_whole(struct queue *queue, const struct queue_message *message) {
-    if (queue->side != QUEUE_PRODUCER) {
-        return ERR_INVALID_ARGUMENT;
-    }
-    _Atomic uint64_t *slot;
-    status_t status = next_slot(queue, &slot);
-    if (status != OK) {
-        return status == ERR_EMPTY ? ERR_FULL : status;
-    }
-    for (unsigned i = 0; i < QUEUE_WORDS; i++) {
-        atomic_store_explicit(&slot[i], message->words[i], memory_order_relaxed);
-    }
-    return OK;
-}
-
-status_t queue_take_whole(struct queue *queue, struct queue_message *out_message) {
-    if (queue->side != QUEUE_CONSUMER) {
-        return ERR_INVALID_ARGUMENT;
-    }
-    _Atomic uint64_t *slot;
-    TRY(next_slot(queue, &slot));
-    for (unsigned i = 0; i < QUEUE_WORDS; i++) {
-        out_message->words[i] = atomic_load_explicit(&slot[i], memory_order_relaxed);
-    }
     return OK;
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <ring/ring.h>
-#include <starina/bytes.h>
+#include <starina/types.h>
 
 enum {
     QUEUE_MESSAGE_SIZE = 64,
@@ -57,32 +57,50 @@ void queue_begin(struct queue *queue, struct queue_memory *memory, enum queue_si
 
 // --- Messages ---
 
-struct queue_message {
-    uint64_t words[QUEUE_WORDS];
-};
+// The slot that comes next to this side, for queue_put and queue_take.
+status_t queue_next_slot(struct queue *queue, enum queue_side side, _Atomic uint64_t **out_slot);
 
-status_t queue_put_whole(struct queue *queue, const struct queue_message *message);
-status_t queue_take_whole(struct queue *queue, struct queue_message *out_message);
+// Of a message of `size` bytes, how many lie in the word that begins at `at`, which is less.
+static inline size_t queue_bytes_at(size_t size, size_t at) {
+    return size - at < sizeof(uint64_t) ? size - at : sizeof(uint64_t);
+}
 
 // Producer: puts a message of `size` bytes in; the other side sees it after queue_publish. ERR_FULL: no slot is empty;
 // ERR_TOO_LARGE: over QUEUE_MESSAGE_SIZE; ERR_MALFORMED: the other side broke the protocol, and nothing more should be
 // expected from it
 static inline status_t queue_put(struct queue *queue, const void *message, size_t size) {
-    struct queue_message whole = {};
-    TRY(mem_copy(&whole, sizeof(whole), message, size));
-    return queue_put_whole(queue, &whole);
+    _Atomic uint64_t *slot;
+    if (size > QUEUE_MESSAGE_SIZE) {
+        return ERR_TOO_LARGE;
+    }
+    status_t status = queue_next_slot(queue, QUEUE_PRODUCER, &slot);
+    if (status != OK) {
+        return status == ERR_EMPTY ? ERR_FULL : status;
+    }
+    for (size_t at = 0; at < QUEUE_MESSAGE_SIZE; at += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        if (at < size) {
+            __builtin_memcpy(&word, (const uint8_t *) message + at, queue_bytes_at(size, at));
+        }
+        atomic_store_explicit(&slot[at / sizeof(word)], word, memory_order_relaxed);
+    }
+    return OK;
 }
 
 // Consumer: takes the first `size` bytes of the next message, a copy that the other side can't change any more; what it did
 // not fill is 0. Between two queue_publish at most as many messages come as the queue is long. ERR_EMPTY: none;
 // ERR_TOO_LARGE, ERR_MALFORMED: as above
 static inline status_t queue_take(struct queue *queue, void *out_message, size_t size) {
-    struct queue_message whole;
-    if (size > sizeof(whole)) {
+    _Atomic uint64_t *slot;
+    if (size > QUEUE_MESSAGE_SIZE) {
         return ERR_TOO_LARGE;
     }
-    TRY(queue_take_whole(queue, &whole));
-    return mem_copy(out_message, size, &whole, size);
+    TRY(queue_next_slot(queue, QUEUE_CONSUMER, &slot));
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = atomic_load_explicit(&slot[at / sizeof(word)], memory_order_relaxed);
+        __builtin_memcpy((uint8_t *) out_message + at, &word, queue_bytes_at(size, at));
+    }
+    return OK;
 }
 
 // Shows what was put in, or that slots are empty again. True: the other side sleeps and must be told.

@@ -16,8 +16,12 @@ static void begin(uint32_t length, uint32_t start) {
     queue_begin(&consumer, shared, QUEUE_CONSUMER, length, start);
 }
 
-static struct queue_message message_of(uint64_t number) {
-    struct queue_message message;
+struct line {
+    uint64_t words[QUEUE_WORDS];
+};
+
+static struct line message_of(uint64_t number) {
+    struct line message;
     for (unsigned i = 0; i < QUEUE_WORDS; i++) {
         message.words[i] = number + i;
     }
@@ -25,19 +29,19 @@ static struct queue_message message_of(uint64_t number) {
 }
 
 static status_t put(uint64_t number) {
-    struct queue_message message = message_of(number);
+    struct line message = message_of(number);
     return queue_put(&producer, &message, sizeof(message));
 }
 
 // Is the next message that one?
 static bool take(uint64_t number) {
-    struct queue_message message, expected = message_of(number);
+    struct line message, expected = message_of(number);
     return queue_take(&consumer, &message, sizeof(message)) == OK &&
            __builtin_memcmp(&message, &expected, sizeof(message)) == 0;
 }
 
 static status_t take_any(void) {
-    struct queue_message message;
+    struct line message;
     return queue_take(&consumer, &message, sizeof(message));
 }
 
@@ -300,7 +304,7 @@ TEST("two threads that both sleep pass hundreds of thousands of messages and los
     struct host_thread *thread = host_thread_start(hammer_producer, nullptr);
     uint32_t heard = 0, wrong = 0;
     for (uint64_t number = 0; number < HAMMERED_MESSAGES;) {
-        struct queue_message message, expected = message_of(number);
+        struct line message, expected = message_of(number);
         status_t status = queue_take(&consumer, &message, sizeof(message));
         if (status == OK) {
             wrong += __builtin_memcmp(&message, &expected, sizeof(message)) != 0;
