@@ -1,3 +1,4 @@
+// test-threads
 // Tests of the frame region: order, wrap, lost wake-ups, and peers that lie.
 #include <ring/frame_region.h>
 #include <test/host/threads.h>
