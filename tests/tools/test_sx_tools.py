@@ -159,6 +159,15 @@ def test_a_crash_counts_as_a_failure(tmp_path):
     assert [item.passed for item in results] == [True, False]
 
 
+def test_what_threads_share_is_tested_under_a_sanitizer_of_its_own(tmp_path):
+    test = tmp_path / "a_test.c"
+    test.write_text("// test-threads\n// Tests of a.\n")
+    assert unit.kinds(test) == ["tests", "thread_tests"]
+    test.write_text("// Tests of a, with test-threads in no line of its own.\n")
+    assert unit.kinds(test) == ["tests"]
+    assert {test.name for test in unit.find() if len(unit.kinds(test)) == 2} >= {"ring_test.c", "queue_test.c", "frame_region_test.c"}
+
+
 def test_pytest_report_is_counted(tmp_path):
     report = tmp_path / "report.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>')
