@@ -123,7 +123,9 @@ void arch_thread_save_return(struct arch_thread *thread);
 
 void arch_send_reschedule(struct cpu *cpu);
 static inline void arch_fill(void *destination, uint64_t word, size_t count); // with words (in arch_types.h)
-static inline uint64_t arch_ticks(void);                                      // time-stamp counter (in arch_types.h)
+static inline void arch_copy(void *destination, const void *source,
+                             size_t count); // words that do not overlap (in arch_types.h)
+static inline uint64_t arch_ticks(void);    // time-stamp counter (in arch_types.h)
 // In a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll.
 static inline void arch_spin_pause(void);
 void arch_spin_poll(void); // called in the kernel lock's wait loop, and at the end of idling: answers a TLB shootdown

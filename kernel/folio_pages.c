@@ -1,7 +1,6 @@
 // How a folio's pages come: zeroed, shared with a clone, borrowed of the image; and how they are copied before a write.
 #include "folio.h"
 
-#include "memory.h"
 #include "page.h"
 #include "pager.h"
 #include "vmspace.h"
@@ -39,18 +38,10 @@ void folio_fulfil_promise(struct folio *folio) {
 
 // --- Pages ---
 
-static status_t allocate_copy(struct folio *folio, paddr_t from, uint64_t *out_entry) {
-    paddr_t page;
-    TRY(page_allocate(folio->object.account, 0, &page));
-    memcpy(physical_to_kernel(page), physical_to_kernel(from), PAGE_SIZE);
-    *out_entry = page;
-    return OK;
-}
-
 static status_t share(struct folio *folio, paddr_t page, uint64_t *out_entry) {
     status_t status = page_share(folio->object.account, page);
     if (status == ERR_LIMIT) {
-        return allocate_copy(folio, page, out_entry);
+        return page_allocate_copy(folio->object.account, page, out_entry);
     }
     *out_entry = page;
     return status;
@@ -105,7 +96,7 @@ static status_t make_own(struct folio *folio, uint64_t offset, uint64_t *entry) 
         page_free(folio->object.account, 0, before); // its other owners keep it
     }
     vmspace_unmap_folio(folio, offset, PAGE_SIZE);
-    TRY(allocate_copy(folio, before, entry));
+    TRY(page_allocate_copy(folio->object.account, before, entry));
     *entry |= flags;
     return OK;
 }

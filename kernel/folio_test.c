@@ -46,6 +46,10 @@ status_t page_allocate(struct account *, unsigned order, paddr_t *out_page) {
     return OK;
 }
 
+status_t page_allocate_copy(struct account *account, paddr_t, paddr_t *out_page) {
+    return page_allocate(account, 0, out_page);
+}
+
 void page_free(struct account *, unsigned order, paddr_t) {
     pages_out -= 1u << order;
 }

@@ -141,7 +141,8 @@ void page_unreserve(struct account *account, uint64_t bytes) {
     account_release(account, bytes);
 }
 
-status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page) {
+// With whatever is in it.
+static status_t allocate(struct account *account, unsigned order, paddr_t *out_page) {
     if (order > PAGE_ORDER_MAX) {
         return ERR_NO_MEMORY;
     }
@@ -154,7 +155,18 @@ status_t page_allocate(struct account *account, unsigned order, paddr_t *out_pag
     }
     page_reserved_bytes -= block_bytes(order);
     page_free_bytes -= block_bytes(order);
+    return OK;
+}
+
+status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page) {
+    TRY(allocate(account, order, out_page));
     memset(physical_to_kernel(*out_page), 0, block_bytes(order));
+    return OK;
+}
+
+status_t page_allocate_copy(struct account *account, paddr_t from, paddr_t *out_page) {
+    TRY(allocate(account, 0, out_page));
+    arch_copy(physical_to_kernel(*out_page), physical_to_kernel(from), PAGE_SIZE / sizeof(uint64_t));
     return OK;
 }
 

@@ -10,7 +10,8 @@ void page_init(void); // from boot_info
 
 // Gives 2^order zeroed, physically contiguous pages. ERR_NO_MEMORY: the account's limit or the machine.
 status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page);
-void page_free(struct account *account, unsigned order, paddr_t page); // of a shared page: by one of its owners
+status_t page_allocate_copy(struct account *account, paddr_t from, paddr_t *out_page); // one page, with another's content
+void page_free(struct account *account, unsigned order, paddr_t page);                 // of a shared page: by one of its owners
 
 // Promises: what is reserved is charged now, and single pages of it can be had later without fail, by giving up as much of
 // the reservation directly before. ERR_NO_MEMORY

@@ -2,7 +2,6 @@
 #include "pager.h"
 
 #include "heap.h"
-#include "memory.h"
 #include "page.h"
 #include "process.h"
 #include "scheduler.h"
@@ -252,11 +251,7 @@ static status_t supply_promised(struct folio *folio, struct folio *source, uint6
     struct folio_page page;
     bool has_content = folio_find_page(source, source_offset, &page);
     folio_fulfil_promise(folio);
-    TRY(page_allocate(account, 0, entry));
-    if (has_content) {
-        memcpy(physical_to_kernel(*entry), physical_to_kernel(page.physical), PAGE_SIZE);
-    }
-    return OK;
+    return has_content ? page_allocate_copy(account, page.physical, entry) : page_allocate(account, 0, entry);
 }
 
 static status_t supply_page(struct folio *folio, uint64_t offset, struct folio *source, uint64_t source_offset) {

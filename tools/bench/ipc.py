@@ -1,21 +1,13 @@
 """sx bench ipc: what system calls and messages between two components take, in instructions."""
 
 import re
-import time
 from dataclasses import dataclass
 
-import network as networks
-import qemu
+import guest_counts
 import reference
 import table
-from machine import Machine
-from run import load_system
-from subjects import options_of
-from ui import progress
 
-SYSTEM = "bench_ipc"
-MEMORY_MIB = 64
-TIMEOUT_SECONDS = 60
+SYSTEM, PROGRAM = "bench_ipc", "ipc_bench"
 OPERATIONS = 1000  # that the events of a line are for
 PAIRS = {
     "user": ("user and user", ["*=user"]),
@@ -47,24 +39,17 @@ class Figure:
 
 def parse(console):
     """{name: Figure} of what ipc_bench logged."""
-    results = re.findall(r"ipc_bench: result (\w+) (\d+)", console)
-    events = {name: re.findall(r"(\w+) (\d+)", rest) for name, rest in re.findall(r"ipc_bench: events (\w+) (.*)", console)}
+    events = {name: re.findall(r"(\w+) (\d+)", rest) for name, rest in re.findall(rf"{PROGRAM}: events (\w+) (.*)", console)}
     return {
-        name: Figure(int(hundredths) / 100, {kind: int(count) / OPERATIONS for kind, count in events.get(name, [])})
-        for name, hundredths in results
+        name: Figure(instructions, {kind: int(count) / OPERATIONS for kind, count in events.get(name, [])})
+        for name, instructions in guest_counts.instructions_of(PROGRAM, console).items()
     }
 
 
 def measure(pair):
     title, isolate = PAIRS[pair]
-    options = options_of(networks.user(), MEMORY_MIB, isolate, [])
-    options.icount = True
-    progress(f"Counting instructions: {title}")
-    with Machine(qemu.command(options, load_system(SYSTEM)), b"init: ipc_bench: ended") as machine:
-        ended = machine.wait_for_marker(time.monotonic() + TIMEOUT_SECONDS)
-        figures = parse(machine.console.decode(errors="replace"))
-        if not ended or list(figures) != list(TITLES):
-            raise machine.failure(title, "did not come to its end")
+    figures = parse(guest_counts.console_of(SYSTEM, PROGRAM, title, isolate))
+    guest_counts.check_names(title, figures, TITLES)
     return figures
 
 

@@ -16,9 +16,11 @@ BENCHMARKS = {
     "boot": "from executing QEMU to the first good answer, and what that takes",
     "web": "requests per second, latency, instructions per request",
     "ipc": "system calls and messages between components, in instructions",
+    "mem": "folios, mappings and page faults, in instructions",
     "scale": "what the big kernel lock costs with 1 to 8 CPUs, in instructions",
 }
-WITH_REFERENCE = ("ipc", "scale")
+WITH_REFERENCE = ("ipc", "mem", "scale")
+LISTED = f"{', '.join(WITH_REFERENCE[:-1])} and {WITH_REFERENCE[-1]}"
 PEERS = ("none", "lean", "all")
 RUNS, RUNS_QUICK = 9, 2
 
@@ -32,8 +34,8 @@ def add_arguments(parser):
     add("--peers", choices=PEERS, default="all", help="Linux beside it: none, the lean one, or Debian's too (default: all)")
     add("--json", action="store_true", help="print JSON in place of tables")
     add("--profile", metavar="FILE", help="boot only: where the instructions go, and every block of code to FILE")
-    add("--check", action="store_true", help="ipc and scale: fail if an instruction count is over the stored reference by more than 3 %%")
-    add("--set-reference", action="store_true", help="ipc and scale: store this run's instruction counts as the reference")
+    add("--check", action="store_true", help=f"{LISTED}: fail if a count is over the stored reference by more than 3 %%")
+    add("--set-reference", action="store_true", help=f"{LISTED}: store this run's counts as the reference")
     add("--yes", action="store_true", help="install what is missing without asking")
 
 
@@ -46,7 +48,7 @@ def main(options):
     if options.profile and options.benchmark != "boot":
         raise Fail("--profile is of sx bench boot")
     if (options.check or options.set_reference) and options.benchmark not in WITH_REFERENCE:
-        raise Fail(f"--check and --set-reference are of sx bench {' and '.join(WITH_REFERENCE)}")
+        raise Fail(f"--check and --set-reference are of sx bench {LISTED}")
     if options.profile or options.benchmark in WITH_REFERENCE:
         options.peers = "none"
     options.runs = options.runs or (RUNS_QUICK if options.quick else RUNS)

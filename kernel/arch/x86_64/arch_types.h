@@ -72,6 +72,10 @@ static inline void arch_fill(void *destination, uint64_t word, size_t count) {
     __asm__ volatile("rep stosq" : "+D"(destination), "+c"(count) : "a"(word) : "memory");
 }
 
+static inline void arch_copy(void *destination, const void *source, size_t count) {
+    __asm__ volatile("rep movsq" : "+D"(destination), "+S"(source), "+c"(count) : : "memory");
+}
+
 static inline uint64_t arch_ticks(void) {
     uint32_t low, high;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));

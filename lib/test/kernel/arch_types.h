@@ -32,6 +32,10 @@ struct arch_fault {
 struct cpu *arch_cpu(void);
 nsec_t arch_clock_now(void);
 
+static inline void arch_copy(void *destination, const void *source, size_t count) {
+    __builtin_memcpy(destination, source, count * sizeof(uint64_t));
+}
+
 // Its time-stamp counter counts nanoseconds.
 static inline uint64_t arch_ticks(void) {
     return arch_clock_now();
