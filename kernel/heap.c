@@ -88,7 +88,7 @@ void *heap_allocate(size_t size, struct account *account) {
         return page_allocate(account, page_order_for(size), &page) == OK ? physical_to_kernel(page) : nullptr;
     }
     unsigned index = class_of(size);
-    if (account != &kernel_account && account_charge(account, class_sizes[index]) != OK) {
+    if (account != &kernel_account && page_charge(account, class_sizes[index]) != OK) {
         return nullptr;
     }
     void *pointer = slab_allocate(index);

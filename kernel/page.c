@@ -120,12 +120,17 @@ static bool take_block(unsigned order, paddr_t *out_block) {
     return true;
 }
 
-status_t page_reserve(struct account *account, uint64_t bytes) {
+status_t page_charge(struct account *account, uint64_t bytes) {
     while (account_charge(account, bytes) != OK) {
         if (!page_reclaim(account)) {
             return ERR_NO_MEMORY;
         }
     }
+    return OK;
+}
+
+status_t page_reserve(struct account *account, uint64_t bytes) {
+    TRY(page_charge(account, bytes));
     while (bytes > page_available_bytes()) {
         if (!page_reclaim(nullptr)) {
             account_release(account, bytes);

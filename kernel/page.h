@@ -13,6 +13,9 @@ status_t page_allocate(struct account *account, unsigned order, paddr_t *out_pag
 status_t page_allocate_copy(struct account *account, paddr_t from, paddr_t *out_page); // one page, with another's content
 void page_free(struct account *account, unsigned order, paddr_t page);                 // of a shared page: by one of its owners
 
+// Charges an account, whose pages that can be had again make room. ERR_NO_MEMORY
+status_t page_charge(struct account *account, uint64_t bytes);
+
 // Promises: what is reserved is charged now, and single pages of it can be had later without fail, by giving up as much of
 // the reservation directly before. ERR_NO_MEMORY
 status_t page_reserve(struct account *account, uint64_t bytes);

@@ -380,6 +380,13 @@ TEST("pages that can be had again make room for others, and dirty ones do not") 
             *word_at(paged.address + page * PAGE_SIZE) = page;
         }
     }
+    ktimer_t timers[40];
+    for (size_t i = 0; i < 40; i++) { // small objects too: more than a page of them
+        EXPECT_EQ(timer_create(&timers[i]), OK);
+    }
+    for (size_t i = 0; i < 40; i++) {
+        EXPECT_EQ(handle_close(timers[i].handle), OK);
+    }
     for (uint64_t page = 0; page < PAGES; page++) {
         bool is_there = folio_prefetch(paged.folio, page * PAGE_SIZE, PAGE_SIZE, 1, &present) == OK;
         EXPECT(is_there || page % DIRTY_EVERY != 0);
