@@ -87,7 +87,7 @@ static inline void arch_set_result(struct arch_thread *thread, int64_t status, u
 
 // --- CPUs and threads ---
 
-struct cpu *arch_cpu(void);                          // the executing one (a GS load)
+struct cpu *arch_cpu(void);                          // the executing one (a GS load); the macro arch_this_cpu: for its fields
 static inline struct thread *arch_cpu_current(void); // its thread (in arch_types.h)
 
 // Prepares registers for a thread's first run: entry(argument0, argument1) on the stack that ends at stack_top. Those of
@@ -106,16 +106,15 @@ static inline vaddr_t arch_thread_frame(const struct arch_thread *thread);
 void arch_thread_enter(struct arch_thread *thread);
 void arch_thread_leave(struct arch_thread *thread);
 
-// The same in one, where both are in a system call: by the calling convention their FPU registers are dead.
-void arch_thread_switch(struct arch_thread *from, struct arch_thread *to);
-
-// The running thread is in a system call from which its CPU will not return: saves where it is to go on.
-void arch_thread_save_return(struct arch_thread *thread);
+// The same in one, where both are in a system call: by the calling convention their FPU registers are dead. `is_user`: the
+// one that goes on is
+void arch_thread_switch(struct arch_thread *from, struct arch_thread *to, bool is_user);
 
 // Continues the thread where it left off. The caller has set arch_cpu()->current; this releases the kernel lock
 // (kernel_unlock) and leaves the kernel. The thread's address space is active already.
 [[noreturn]] void arch_resume(struct arch_thread *thread);
-[[noreturn]] void arch_end_call(struct arch_thread *thread); // the same of one that is in a system call, which ends with OK
+// The same of one that is in a system call, which ends with OK. `is_user`: it is in user mode
+[[noreturn]] void arch_end_call(struct arch_thread *thread, bool is_user);
 
 // Waits for an interrupt without holding the lock, on the CPU's own stack. The interrupt's handler ends this wait by
 // never returning to it.
@@ -126,6 +125,8 @@ static inline void arch_fill(void *destination, uint64_t word, size_t count); //
 static inline void arch_copy(void *destination, const void *source,
                              size_t count); // words that do not overlap (in arch_types.h)
 static inline uint64_t arch_ticks(void);    // time-stamp counter (in arch_types.h)
+// Copies 16 bytes, in a system call of the thread that is still on this CPU (in arch_types.h).
+static inline void arch_copy_16_in_call(void *to, const void *from);
 // In a lock's loop (in arch_types.h); TLB shootdowns are answered by arch_spin_poll.
 static inline void arch_spin_pause(void);
 void arch_spin_poll(void); // called in the kernel lock's wait loop, and at the end of idling: answers a TLB shootdown

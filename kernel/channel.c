@@ -211,7 +211,7 @@ static status_t decode_handle(struct thread *thread, struct channel *channel, ha
 
 static status_t decode(struct thread *thread, struct channel *channel, struct outgoing *out) {
     const struct message *message = &thread->buffer->out;
-    *(struct header_words *) &out->header = header_read(thread);
+    *(struct header_words *) &out->header = header_read(message);
     uint16_t handle_count = out->header.handle_count;
     if (out->header.length > MESSAGE_DATA_MAX || handle_count > MESSAGE_HANDLES_MAX) {
         return ERR_INVALID_ARGUMENT;
@@ -261,7 +261,7 @@ static bool give_header(struct thread *receiver, const struct queued_message *fr
 // The one that waits in channel_call for this reply. nullptr: it has timed out
 static struct thread *give_to_caller(struct channel *peer, const struct outgoing *out) {
     struct thread *caller = peer->caller;
-    if (caller == nullptr || out->header.transaction != peer->call_transaction) {
+    if (caller == nullptr || out->header.transaction != peer->awaited.transaction) {
         return nullptr;
     }
     peer->caller = nullptr;
@@ -370,10 +370,10 @@ status_t channel_begin_call(struct thread *thread, handle_t handle, struct threa
     struct outgoing out;
     TRY(decode(thread, channel, &out));
     out.header.kind &= ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
-    out.header.transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
+    out.header.transaction = (channel->awaited.transaction + 1) | TRANSACTION_KERNEL;
     TRY(send(thread->process, channel, &out, out_woken));
     channel->caller = thread;
-    channel->call_transaction = out.header.transaction;
+    channel->awaited = (struct reply_name) {out.header.kind | MESSAGE_REPLY, out.header.transaction};
     thread->call_channel = channel;
     trace(TRACE_CALL, out.header.kind, out.header.transaction);
     return OK;

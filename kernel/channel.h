@@ -31,8 +31,10 @@ struct channel {
     bool is_writable_again; // EVENT_WRITABLE is due
     bool is_close_told;     // EVENT_CLOSED was delivered
 
-    struct thread *caller;     // waits in channel_call
-    uint32_t call_transaction; // of the latest channel_call
+    struct thread *caller; // waits in channel_call
+    struct [[gnu::may_alias]] reply_name {
+        uint32_t kind, transaction;
+    } awaited; // the reply to the latest channel_call
 };
 
 void channel_destroy(struct object *object);
@@ -49,7 +51,7 @@ status_t channel_reply(struct thread *thread, handle_t handle, handle_t poll_han
 bool channel_has_news(const struct channel *channel);
 
 // Reads the header of the message that a thread sends, each field once: other threads of its component may write to it.
-static inline struct header_words header_read(const struct thread *sender) {
-    const volatile struct header_words *words = (const volatile struct header_words *) &sender->buffer->out.header;
+static inline struct header_words header_read(const struct message *out) {
+    const volatile struct header_words *words = (const volatile struct header_words *) &out->header;
     return (struct header_words) {words->kind_and_transaction, words->status_and_counts};
 }

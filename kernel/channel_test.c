@@ -233,7 +233,7 @@ TEST("a call that timed out is over: a late reply finds nobody, and so does the 
     channel_end_call(channel, ERR_TIMED_OUT); // what the scheduler does at the deadline
     EXPECT(caller->thread.state == THREAD_READY && caller->thread.call_channel == nullptr && channel->caller == nullptr);
     caller->thread.state = THREAD_RUNNING;
-    caller->buffer.out.header = (struct message_header) {.kind = MESSAGE_REPLY, .transaction = channel->call_transaction};
+    caller->buffer.out.header = (struct message_header) {.kind = MESSAGE_REPLY, .transaction = channel->awaited.transaction};
     EXPECT_EQ(sys_channel_send(&caller->thread, ends.b), OK);
     component_end(caller);
     EXPECT(caller->thread.state == THREAD_RUNNING);

@@ -12,33 +12,29 @@
 // It returns only if it does not switch. The callee-saved registers are in the thread already (entry.S). Arguments are
 // whole registers; stray upper bits match no handle.
 #define FAST [[clang::preserve_none]] struct syscall_result
+#define UNUSED uint64_t, uint64_t, uint64_t, uint64_t // registers that have no arguments
 
 #define INLINE [[gnu::always_inline]] static inline
+#define UNLIKELY(condition) __builtin_expect((condition), 0) // else conditions are computed together, which costs more
 
 static constexpr struct syscall_result done = {OK, 0};
 
 // --- Data ---
 
-struct [[gnu::may_alias]] part {
-    uint64_t words[2];
-};
-
 // What lies behind a message's end is neither read nor written.
 INLINE void copy_data(uint8_t *restrict to, const uint8_t *restrict from, uint64_t length) {
-    struct part *target = (struct part *) to;
-    const struct part *source = (const struct part *) from;
     switch (length) {
-    case 4 * sizeof(*source):
-        target[3] = source[3];
+    case 64:
+        arch_copy_16_in_call(to + 48, from + 48);
         [[fallthrough]];
-    case 3 * sizeof(*source):
-        target[2] = source[2];
+    case 48:
+        arch_copy_16_in_call(to + 32, from + 32);
         [[fallthrough]];
-    case 2 * sizeof(*source):
-        target[1] = source[1];
+    case 32:
+        arch_copy_16_in_call(to + 16, from + 16);
         [[fallthrough]];
-    case 1 * sizeof(*source):
-        target[0] = source[0];
+    case 16:
+        arch_copy_16_in_call(to, from);
         [[fallthrough]];
     case 0:
         break;
@@ -53,7 +49,7 @@ INLINE uint64_t length_of(struct header_words words) {
 }
 
 INLINE bool has_no_handles(struct header_words words) {
-    return words.status_and_counts >> 32 <= MESSAGE_DATA_MAX;
+    return words.status_and_counts < (uint64_t) (MESSAGE_DATA_MAX + 1) << 32;
 }
 
 INLINE bool is_of_kernel(struct header_words words) {
@@ -62,20 +58,18 @@ INLINE bool is_of_kernel(struct header_words words) {
 
 // --- Whom a message is for ---
 
-INLINE struct channel *channel_at(const struct thread *thread, uint64_t handle) {
-    return (struct channel *) handle_peek(&thread->process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
+INLINE struct channel *channel_at(const struct process *process, uint64_t handle) {
+    return (struct channel *) handle_peek(&process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
 }
 
-INLINE struct poll *poll_at(const struct thread *thread, uint64_t handle) {
-    return (struct poll *) handle_peek(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT);
+INLINE struct poll *poll_at(const struct process *process, uint64_t handle) {
+    return (struct poll *) handle_peek(&process->handles, handle, OBJECT_POLL, RIGHT_WAIT);
 }
 
 // The thread that waits in channel_call for this reply; nullptr: none
 INLINE struct thread *caller_of(const struct channel *peer, struct header_words words) {
-    struct thread *caller = peer->caller;
-    bool is_reply = (words.kind_and_transaction & MESSAGE_CLASS_MASK) == MESSAGE_REPLY;
-    bool is_awaited = is_reply && words.kind_and_transaction >> 32 == peer->call_transaction;
-    return is_awaited ? caller : nullptr;
+    bool is_awaited = words.kind_and_transaction == ((const struct header_words *) &peer->awaited)->kind_and_transaction;
+    return is_awaited ? peer->caller : nullptr;
 }
 
 // One that waits for the channel's messages in poll_wait; nullptr: none
@@ -90,9 +84,9 @@ INLINE struct thread *receiver_of(const struct channel *peer, struct header_word
 
 // --- Passing it on ---
 
-INLINE void count_sent(struct thread *sender, uint64_t length) {
-    sender->process->messages_sent++;
-    sender->process->copied_bytes += length;
+INLINE void count_sent(struct process *sender, uint64_t length) {
+    sender->messages_sent++;
+    sender->copied_bytes += length;
 }
 
 // Ends the wait of the one that the message is for. Returns where the message goes.
@@ -120,19 +114,15 @@ INLINE struct message *take_receiver(struct channel *peer, struct thread *to, st
     timeout_stop(&thread->timeout);
 }
 
-// All but the data.
-INLINE void pass_header(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
+INLINE void pass(struct process *sender, const struct message *out, struct thread *to, struct message *into,
+                 struct header_words words) {
+    count_sent(sender, length_of(words));
+    to->process->messages_received++;
     if (to->timeout.heap != nullptr) {
         end_timeout(to);
     }
     *(struct header_words *) &into->header = words;
-    count_sent(from, length_of(words));
-    to->process->messages_received++;
-}
-
-INLINE void pass(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
-    pass_header(from, to, into, words);
-    copy_data(into->data, from->buffer->out.data, length_of(words));
+    copy_data(into->data, out->data, length_of(words));
 }
 
 // --- The queue ---
@@ -143,7 +133,7 @@ INLINE uint8_t *queue_at(const struct channel *channel, uint32_t position, uint6
     return offset + size <= channel->capacity ? channel->queue + offset : nullptr;
 }
 
-INLINE bool enqueue(struct thread *from, struct channel *peer, struct header_words words) {
+INLINE bool enqueue(struct process *sender, const struct message *out, struct channel *peer, struct header_words words) {
     uint64_t length = length_of(words), size = sizeof(words) + length;
     uint8_t *entry = queue_at(peer, peer->tail, size);
     size = (size + 7) & ~7ull;
@@ -151,13 +141,13 @@ INLINE bool enqueue(struct thread *from, struct channel *peer, struct header_wor
         return false;
     }
     peer->tail += (uint32_t) size;
-    count_sent(from, length);
+    count_sent(sender, length);
     struct poll *poll = peer->watch.open_poll;
     if (poll != nullptr && list_is_empty(&peer->watch.ready_node)) {
         list_push_back(&poll->ready, &peer->watch.ready_node);
     }
     *(struct header_words *) entry = words;
-    copy_data(entry + sizeof(words), from->buffer->out.data, length); // last: its call needs no register kept
+    copy_data(entry + sizeof(words), out->data, length); // last: its call needs no register kept
     return true;
 }
 
@@ -193,36 +183,37 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 // --- System calls ---
 
 // Both are jumped to, and copy last: no register has to be kept for anybody.
-[[gnu::noinline]] static struct syscall_result send_to_waiting(uint64_t handle, struct channel *peer,
-                                                               struct header_words words) {
-    struct thread *thread = arch_cpu_current(), *to = receiver_of(peer, words);
+[[gnu::noinline]] static struct syscall_result send_to_waiting(uint64_t handle, struct channel *peer, struct header_words words,
+                                                               struct thread *thread) {
+    struct thread *to = receiver_of(peer, words);
     if (to == nullptr || !scheduler_may_queue(to)) {
-        return enter_channel_send(handle, 0, 0, 0, 0, 0);
+        return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
     struct message *into = take_receiver(peer, to, words);
-    pass_header(thread, to, into, words);
     arch_set_result(&to->arch, OK, 0);
     scheduler_queue(to);
-    copy_data(into->data, thread->buffer->out.data, length_of(words));
+    pass(thread->process, &thread->buffer->out, to, into, words);
     return done;
 }
 
-[[gnu::noinline]] static struct syscall_result send_to_queue(uint64_t handle, struct channel *peer, struct header_words words) {
-    return enqueue(arch_cpu_current(), peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, 0);
+[[gnu::noinline]] static struct syscall_result send_to_queue(uint64_t handle, struct channel *peer, struct header_words words,
+                                                             struct thread *thread) {
+    return enqueue(thread->process, &thread->buffer->out, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, thread);
 }
 
-struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
-    struct thread *thread = arch_cpu_current();
-    struct channel *channel = channel_at(thread, handle);
-    struct header_words words = header_read(thread);
-    if (channel == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
-        return enter_channel_send(handle, 0, 0, 0, 0, 0);
+struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, struct thread *thread) {
+    struct process *process = thread->process;
+    struct channel *channel = channel_at(process, handle);
+    const struct message *out = &thread->buffer->out;
+    struct header_words words = header_read(out);
+    if (UNLIKELY(channel == nullptr) || UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
+        return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
     const struct poll *poll = channel->peer->watch.open_poll;
     if (!is_of_kernel(words) && (poll == nullptr || poll->waiters == nullptr)) {
-        return send_to_queue(handle, channel->peer, words);
+        return send_to_queue(handle, channel->peer, words, thread);
     }
-    return send_to_waiting(handle, channel->peer, words);
+    return send_to_waiting(handle, channel->peer, words, thread);
 }
 
 // --- Calls and replies that are not that simple, and still switch at once ---
@@ -242,8 +233,8 @@ static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadli
     }
 }
 
-[[gnu::noinline]] static struct syscall_result call(uint64_t handle, nsec_t deadline) {
-    struct thread *thread = arch_cpu_current(), *woken;
+[[gnu::noinline]] static struct syscall_result call(struct thread *thread, uint64_t handle, nsec_t deadline) {
+    struct thread *woken;
     status_t status = is_handle(handle) ? channel_begin_call(thread, (handle_t) handle, &woken) : ERR_BAD_HANDLE;
     if (status != OK) {
         return (struct syscall_result) {status, 0};
@@ -252,8 +243,9 @@ static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadli
     return (struct syscall_result) {STATUS_BLOCKED, 0};
 }
 
-[[gnu::noinline]] static struct syscall_result reply_and_wait(uint64_t handle, uint64_t poll_handle, nsec_t deadline) {
-    struct thread *thread = arch_cpu_current(), *woken;
+[[gnu::noinline]] static struct syscall_result reply_and_wait(struct thread *thread, uint64_t handle, uint64_t poll_handle,
+                                                              nsec_t deadline) {
+    struct thread *woken;
     struct poll *poll;
     status_t status = ERR_BAD_HANDLE;
     if (is_handle(handle) && is_handle(poll_handle)) {
@@ -275,57 +267,64 @@ static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadli
 
 // --- System calls that switch ---
 
-FAST fast_channel_call(uint64_t handle, uint64_t deadline) {
-    struct thread *thread = arch_cpu_current();
-    struct channel *channel = channel_at(thread, handle);
-    struct header_words words = header_read(thread);
-    if (channel == nullptr || channel->caller != nullptr || channel->peer == nullptr || !has_no_handles(words)) {
-        return call(handle, deadline);
+FAST fast_channel_call(UNUSED, uint64_t handle, uint64_t deadline, uint64_t, uint64_t, uint64_t, struct thread *thread) {
+    struct process *process = thread->process;
+    struct channel *channel = channel_at(process, handle);
+    const struct message *out = &thread->buffer->out;
+    struct header_words words = header_read(out);
+    if (UNLIKELY(channel == nullptr) || UNLIKELY(channel->caller != nullptr) || UNLIKELY(channel->peer == nullptr) ||
+        UNLIKELY(!has_no_handles(words))) {
+        return call(thread, handle, deadline);
     }
     struct channel *peer = channel->peer;
     struct thread *waiter = waiter_of(peer);
-    if (waiter == nullptr || !scheduler_may_switch_to(waiter)) {
-        return call(handle, deadline);
+    if (UNLIKELY(waiter == nullptr) || UNLIKELY(!scheduler_may_switch_to(waiter))) {
+        return call(thread, handle, deadline);
     }
     channel->caller = thread;
-    channel->call_transaction = (channel->call_transaction + 1) | TRANSACTION_KERNEL;
     thread->call_channel = channel;
     uint32_t kind = (uint32_t) words.kind_and_transaction & ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
-    words.kind_and_transaction = kind | (uint64_t) channel->call_transaction << 32;
-    pass(thread, waiter, take_waiter(peer, waiter), words);
+    uint32_t transaction = (channel->awaited.transaction + 1) | TRANSACTION_KERNEL;
+    channel->awaited = (struct reply_name) {kind | MESSAGE_REPLY, transaction};
+    words.kind_and_transaction = kind | (uint64_t) transaction << 32;
+    pass(process, out, waiter, take_waiter(peer, waiter), words);
     scheduler_switch_ok(thread, waiter, deadline);
 }
 
-FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t deadline) {
-    struct thread *thread = arch_cpu_current();
-    struct channel *channel = channel_at(thread, handle);
-    struct poll *poll = poll_at(thread, poll_handle);
-    struct header_words words = header_read(thread);
-    if (channel == nullptr || poll == nullptr || channel->peer == nullptr || !has_no_handles(words)) {
-        return reply_and_wait(handle, poll_handle, deadline);
+FAST fast_channel_reply_wait(UNUSED, uint64_t handle, uint64_t poll_handle, uint64_t deadline, uint64_t, uint64_t,
+                             struct thread *thread) {
+    struct process *process = thread->process;
+    struct channel *channel = channel_at(process, handle);
+    struct poll *poll = poll_at(process, poll_handle);
+    const struct message *out = &thread->buffer->out;
+    struct header_words words = header_read(out);
+    if (UNLIKELY(channel == nullptr) || UNLIKELY(poll == nullptr) || UNLIKELY(channel->peer == nullptr) ||
+        UNLIKELY(!has_no_handles(words))) {
+        return reply_and_wait(thread, handle, poll_handle, deadline);
     }
     struct channel *peer = channel->peer;
     struct thread *to = receiver_of(peer, words);
-    if (to == nullptr || !list_is_empty(&poll->ready) || deadline == 0 || !scheduler_may_switch_to(to)) {
-        return reply_and_wait(handle, poll_handle, deadline);
+    if (UNLIKELY(to == nullptr) || UNLIKELY(!list_is_empty(&poll->ready)) || UNLIKELY(deadline == 0) ||
+        UNLIKELY(!scheduler_may_switch_to(to))) {
+        return reply_and_wait(thread, handle, poll_handle, deadline);
     }
-    pass(thread, to, take_receiver(peer, to, words), words);
+    pass(process, out, to, take_receiver(peer, to, words), words);
     poll_add_waiter(poll, thread);
     scheduler_switch_ok(thread, to, deadline);
 }
 
-FAST fast_poll_wait(uint64_t handle, uint64_t deadline) {
-    struct thread *thread = arch_cpu_current();
-    struct poll *poll = poll_at(thread, handle);
+FAST fast_poll_wait(UNUSED, uint64_t handle, uint64_t deadline, uint64_t, uint64_t, uint64_t, struct thread *thread) {
+    const struct process *process = thread->process;
+    struct poll *poll = poll_at(process, handle);
     if (poll == nullptr) {
-        return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+        return enter_poll_wait(handle, deadline, 0, 0, 0, thread);
     }
     if (!list_is_empty(&poll->ready)) {
-        return dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+        return dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, thread);
     }
     struct thread *next = scheduler_next();
-    if (next == nullptr || deadline == 0 || !scheduler_may_switch_to(next)) {
-        return enter_poll_wait(handle, deadline, 0, 0, 0, 0);
+    if (next == nullptr || deadline == 0) {
+        return enter_poll_wait(handle, deadline, 0, 0, 0, thread);
     }
     poll_add_waiter(poll, thread);
     scheduler_take(next);

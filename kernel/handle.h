@@ -47,7 +47,7 @@ struct grant handle_remove(struct handle_table *table, struct handle_entry *entr
 // The same, without saying what is wrong: nullptr. `rights` are some; stray upper bits of the handle are an error.
 static inline struct object *handle_peek(const struct handle_table *table, uint64_t handle, enum object_type type,
                                          uint32_t rights) {
-    uint64_t offset = (handle & 0xffff) * sizeof(struct handle_entry);
+    uint32_t offset = (handle & 0xffff) * sizeof(struct handle_entry);
     if (offset > table->last_offset) {
         return nullptr;
     }

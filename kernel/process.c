@@ -110,7 +110,7 @@ static void finish(struct process *process) {
         channel_shut(LIST_CONTAINER(node, struct channel, creator_node));
     }
     if (process->space != nullptr) {
-        vmspace_end(process->space);
+        scheduler_end_space(process->space);
         process->space = nullptr;
     }
     watch_signal(&process->watch);
@@ -287,7 +287,7 @@ static struct process_info info_of(const struct process *process) {
         .isolation = process->isolation,
         .exit_reason = process->exit_reason,
         .exit_code = process->exit_code,
-        .cpu_ns = arch_ticks_to_ns(process->cpu_ticks),
+        .cpu_ns = arch_ticks_to_ns(scheduler_ticks_of(process)),
         .memory_used = process->account->used,
         .memory_peak = process->account->peak,
         .memory_limit = process->account->limit,
@@ -307,8 +307,5 @@ status_t sys_process_info(struct thread *thread, handle_t handle, uaddr_t info_a
         TRY(handle_get(&thread->process->handles, handle, OBJECT_PROCESS, RIGHT_MANAGE, &object));
     }
     struct process_info info = info_of((const struct process *) object);
-    if (object == &thread->process->object) {
-        info.cpu_ns += arch_ticks_to_ns(scheduler_unaccounted_ticks());
-    }
     return syscall_copy_out(thread, info_address, &info, sizeof(info));
 }

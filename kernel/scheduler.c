@@ -271,32 +271,49 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
     return thread;
 }
 
-[[gnu::always_inline]] static inline void account(struct cpu *cpu, struct process *process) {
-    uint64_t ticks = arch_ticks();
-    process->cpu_ticks += ticks - cpu->put_on_at;
-    cpu->put_on_at = ticks; // the next one
+// Time is charged by adding what the clock says when a thread is taken off, less what it said when it was put on.
+static void charge_from(struct cpu *cpu, struct process *process) {
+    cpu->put_on_at = arch_ticks();
+    process->cpu_ticks -= cpu->put_on_at;
 }
 
-uint64_t scheduler_unaccounted_ticks(void) {
-    return arch_ticks() - cpu_self()->put_on_at;
+static void charge_until(struct process *process) {
+    process->cpu_ticks += arch_ticks();
+}
+
+[[gnu::always_inline]] static inline void charge_next(struct process *process, struct process *next) {
+    uint64_t ticks = arch_ticks();
+    process->cpu_ticks += ticks;
+    next->cpu_ticks -= ticks;
+    arch_this_cpu->put_on_at = ticks;
+}
+
+uint64_t scheduler_ticks_of(const struct process *process) {
+    uint64_t ticks = process->cpu_ticks;
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        const struct thread *current = cpus[i].arch.current;
+        ticks += current != nullptr && current->process == process ? arch_ticks() : 0;
+    }
+    return ticks;
 }
 
 // The thread runs on the CPU from now on.
-[[gnu::always_inline]] static inline void set_current(struct cpu *cpu, struct thread *thread) {
+[[gnu::always_inline]] static inline void set_current(struct thread *thread) {
     thread->state = THREAD_RUNNING;
-    thread->cpu = cpu;
-    cpu->arch.current = thread;
+    thread->cpu = cpu_self();
+    arch_this_cpu->arch.current = thread;
     scheduler_switches++;
 }
 
 static void put_on(struct cpu *cpu, struct thread *thread) {
+    charge_from(cpu, thread->process);
     arch_thread_enter(&thread->arch);
-    set_current(cpu, thread);
+    set_current(thread);
     trace(TRACE_SWITCH, thread->id, thread->process->id);
 }
 
-static void take_off(struct cpu *cpu, struct thread *thread) {
-    account(cpu, thread->process);
+static void take_off(struct thread *thread) {
+    charge_until(thread->process);
     arch_thread_leave(&thread->arch);
 }
 
@@ -313,7 +330,7 @@ static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t no
 
 static void leave_current(struct cpu *cpu, nsec_t now) {
     struct thread *thread = cpu->arch.current;
-    take_off(cpu, thread);
+    take_off(thread);
     cpu->arch.current = nullptr;
     if (thread->state == THREAD_DEAD) {
         thread_free(thread);
@@ -326,26 +343,55 @@ static void leave_current(struct cpu *cpu, nsec_t now) {
     }
 }
 
-[[gnu::always_inline]] static inline void load_space(struct cpu *cpu, struct vmspace *space, struct arch_vmspace *tables) {
-    struct vmspace *before = cpu->space;
-    cpu->space = space;
+[[gnu::always_inline]] static inline void load_space(struct vmspace *space, struct arch_vmspace *tables) {
+    arch_this_cpu->space = space;
     arch_vmspace_activate(tables);
     scheduler_space_switches++;
-    if (before != nullptr && --before->references == 0) {
-        vmspace_destroy(before);
+}
+
+// Loads the address space of a user-mode thread. Kernel-isolated ones have none of their own, and run in any.
+[[gnu::always_inline]] static inline void use_space(struct vmspace *space) {
+    if (space != nullptr && arch_this_cpu->space != space) {
+        load_space(space, &space->own);
     }
 }
 
-// Loads the thread's address space. Kernel-isolated threads run in any that lives.
-[[gnu::always_inline]] static inline void use_space(struct cpu *cpu, const struct thread *thread) {
-    struct vmspace *space = thread != nullptr ? thread->user_space : nullptr;
-    if (space == nullptr) {
-        if (cpu->space != nullptr && cpu->space->is_dead) {
-            load_space(cpu, nullptr, &arch_kernel_space);
+// Address spaces of processes that are gone, until no CPU has them loaded any more.
+static struct list dead_spaces = {&dead_spaces, &dead_spaces};
+
+static bool is_loaded(const struct vmspace *space) {
+    bool found = false;
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        found |= cpus[i].space == space;
+    }
+    return found;
+}
+
+void scheduler_end_space(struct vmspace *space) {
+    if (!is_loaded(space)) {
+        vmspace_destroy(space);
+        return;
+    }
+    space->is_dead = true;
+    list_push_back(&dead_spaces, &space->dead_node);
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        if (cpus[i].space == space && &cpus[i] != cpu_self()) {
+            arch_send_reschedule(&cpus[i]);
         }
-    } else if (cpu->space != space) {
-        space->references++;
-        load_space(cpu, space, &space->own);
+    }
+    cpu_self()->arch.must_schedule = true;
+}
+
+[[gnu::noinline]] static void free_dead_spaces(struct cpu *cpu) {
+    if (cpu->space != nullptr && cpu->space->is_dead) {
+        load_space(nullptr, &arch_kernel_space);
+    }
+    LIST_FOR_EACH(node, &dead_spaces) {
+        struct vmspace *space = LIST_CONTAINER(node, struct vmspace, dead_node);
+        if (!is_loaded(space)) {
+            list_remove(&space->dead_node);
+            vmspace_destroy(space);
+        }
     }
 }
 
@@ -374,7 +420,6 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
     }
     struct thread *next = take_next(cpu, now);
     if (next != nullptr) {
-        cpu->put_on_at = arch_ticks();
         cpu->must_arm = true;
         cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
         next->slice_left = 0;
@@ -402,7 +447,7 @@ static void schedule(struct cpu *cpu) {
     if (next != nullptr) {
         cpu->next = cpu->next_seen = nullptr;
         if (current->state == THREAD_BLOCKED && now < cpu->slice_end && scheduler_may_switch_to(next)) {
-            take_off(cpu, current);
+            take_off(current);
             put_on(cpu, next);
             cpu->must_arm = true; // it may be less important than the one before, and so have other competitors
             return;
@@ -431,7 +476,12 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     schedule(cpu);
     struct thread *current = cpu->arch.current;
     set_idle(cpu, current == nullptr);
-    use_space(cpu, current);
+    if (current != nullptr) {
+        use_space(current->user_space);
+    }
+    if (!list_is_empty(&dead_spaces)) {
+        free_dead_spaces(cpu);
+    }
     if (cpu->must_arm || !arch_clock_is_exact()) {
         arm_timer(cpu);
     }
@@ -446,7 +496,8 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
 }
 
 // Seldom, and without a price for other switches: it keeps their registers.
-[[clang::preserve_most, gnu::noinline]] static void arm_timer_now(struct cpu *cpu) {
+[[clang::preserve_most, gnu::noinline]] static void arm_timer_now(void) {
+    struct cpu *cpu = cpu_self();
     arm_timer(cpu);
     cpu->arch.must_schedule = false;
 }
@@ -455,35 +506,46 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     timeout_start(&thread->timeout, deadline, wait_timed_out);
 }
 
-[[gnu::always_inline]] static inline void switch_to(struct cpu *cpu, struct thread *from, struct thread *to, nsec_t deadline) {
-    arch_thread_save_return(&from->arch);
+[[gnu::always_inline]] static inline bool switch_to(struct thread *from, struct thread *to, nsec_t deadline) {
+    struct vmspace *space = to->user_space;
     from->state = THREAD_BLOCKED;
     from->level |= 1;
-    account(cpu, from->process);
-    arch_thread_switch(&from->arch, &to->arch);
-    set_current(cpu, to);
+    charge_next(from->process, to->process);
+    arch_thread_switch(&from->arch, &to->arch, space != nullptr);
+    set_current(to);
     if (deadline != DEADLINE_NEVER) {
         set_deadline(from, deadline);
     }
-    // Who waits in the run queue may compete with this one, though not with the one before.
-    if (cpu->must_arm || (cpu->ready_levels != 0 && cpu->slice_end < cpu->armed)) {
-        arm_timer_now(cpu);
+    if (arch_this_cpu->must_arm) {
+        arm_timer_now();
     }
-    use_space(cpu, to);
+    use_space(space);
+    return space != nullptr;
+}
+
+// Who waits in the run queue may compete with it, though not with the one before.
+[[clang::preserve_most, gnu::noinline]] bool scheduler_is_first(const struct thread *to) {
+    struct cpu *cpu = cpu_self();
+    bool is_first = highest_ready_level(cpu) <= to->level && (cpu->next == nullptr || cpu->next->level <= to->level);
+    cpu->must_arm |= is_first && cpu->ready_levels != 0 && cpu->slice_end < cpu->armed;
+    return is_first;
 }
 
 struct thread *scheduler_first_ready(void) {
     const struct cpu *cpu = cpu_self();
-    struct thread *first = LIST_CONTAINER(cpu->ready[highest_ready_level(cpu)].next, struct thread, ready_node);
-    return arch_thread_is_in_call(&first->arch) ? first : nullptr;
+    struct thread *first = cpu->next;
+    if (first == nullptr) {
+        first = LIST_CONTAINER(cpu->ready[highest_ready_level(cpu)].next, struct thread, ready_node);
+    }
+    return arch_thread_is_in_call(&first->arch) && scheduler_is_first(first) ? first : nullptr;
 }
 
 [[noreturn, gnu::always_inline]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline) {
-    switch_to(cpu_self(), from, to, deadline);
-    arch_end_call(&to->arch);
+    bool is_user = switch_to(from, to, deadline);
+    arch_end_call(&to->arch, is_user);
 }
 
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
-    switch_to(cpu_self(), from, to, deadline);
+    switch_to(from, to, deadline);
     arch_resume(&to->arch);
 }

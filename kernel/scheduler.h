@@ -28,45 +28,41 @@ void scheduler_remove(struct thread *thread); // a ready one, from where it wait
 
 // Is it no more important than the running one? Then it waits for that one to block.
 static inline bool scheduler_may_queue(const struct thread *thread) {
-    return thread->level <= cpu_self()->arch.current->level;
+    return thread->level <= arch_cpu_current()->level;
 }
 void scheduler_queue_behind(struct thread *thread);
 
 // The first that is as important as the running one waits in cpu->next and is the first to go on, with the rest of that
 // one's time slice. Others wait in the run queue. With several CPUs, share_at is due: others may have time for it.
 static inline void scheduler_queue(struct thread *thread) {
-    struct cpu *cpu = cpu_self();
-    bool is_first = cpu->next == nullptr && thread->level == cpu->arch.current->level;
-    if (is_first && cpu->slice_end >= cpu->armed && cpu->share_at != DEADLINE_NEVER) {
+    bool is_first = arch_this_cpu->next == nullptr && thread->level == arch_cpu_current()->level;
+    if (is_first && arch_this_cpu->slice_end >= arch_this_cpu->armed && arch_this_cpu->share_at != DEADLINE_NEVER) {
         thread->state = THREAD_READY;
-        thread->cpu = cpu;
-        cpu->next = thread;
+        thread->cpu = cpu_self();
+        arch_this_cpu->next = thread;
     } else {
         scheduler_queue_behind(thread);
     }
 }
 
 // The running one blocks until a deadline and the other one goes on, where none of those that wait for this CPU is more
-// important. Not while tracing.
+// important. To be asked before a switch. Not while tracing.
+[[clang::preserve_most]] bool scheduler_is_first(const struct thread *to);
 static inline bool scheduler_may_switch_to(const struct thread *to) {
-    const struct cpu *cpu = cpu_self();
-    bool is_above_queue = cpu->ready_levels == 0 || 63 - __builtin_clzll(cpu->ready_levels) <= to->level;
-    return is_above_queue && (cpu->next == nullptr || cpu->next->level <= to->level);
+    return ((uint64_t) arch_this_cpu->next | arch_this_cpu->ready_levels) == 0 || scheduler_is_first(to);
 }
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
 [[noreturn]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline); // its call ends with OK
 
-// The one that is to go on when the running one blocks; nullptr: none, or it was interrupted, so that there is more to be
-// done. It stays until it is taken.
+// The one that is to go on when the running one blocks, and may be switched to; nullptr: none, or it was interrupted, so that
+// there is more to be done. It stays until it is taken.
 struct thread *scheduler_first_ready(void);
 static inline struct thread *scheduler_next(void) {
-    const struct cpu *cpu = cpu_self();
-    return cpu->next != nullptr || cpu->ready_levels == 0 ? cpu->next : scheduler_first_ready();
+    return arch_this_cpu->ready_levels == 0 ? arch_this_cpu->next : scheduler_first_ready();
 }
 static inline void scheduler_take(struct thread *next) {
-    struct cpu *cpu = cpu_self();
-    if (cpu->next == next) {
-        cpu->next = cpu->next_seen = nullptr;
+    if (arch_this_cpu->next == next) {
+        arch_this_cpu->next = arch_this_cpu->next_seen = nullptr;
     } else {
         scheduler_remove(next);
     }
@@ -74,7 +70,9 @@ static inline void scheduler_take(struct thread *next) {
 
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it
 
-uint64_t scheduler_unaccounted_ticks(void); // that the running thread's process has used and is not charged for yet
+uint64_t scheduler_ticks_of(const struct process *process); // that it has used up to now
+
+void scheduler_end_space(struct vmspace *space); // its process is gone: it is destroyed once no CPU has it loaded
 
 // Leaves the kernel: goes on with this CPU's thread, another one, or idles.
 [[noreturn]] void scheduler_leave_kernel(void);

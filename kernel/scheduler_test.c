@@ -53,7 +53,7 @@ void arch_send_reschedule(struct cpu *cpu) {
 [[noreturn]] void arch_resume(struct arch_thread *) {
     longjmp(left, 1);
 }
-[[noreturn]] void arch_end_call(struct arch_thread *) {
+[[noreturn]] void arch_end_call(struct arch_thread *, bool) {
     longjmp(left, 1);
 }
 [[noreturn]] void arch_idle(void) {
@@ -63,9 +63,7 @@ void arch_thread_enter(struct arch_thread *) {
 }
 void arch_thread_leave(struct arch_thread *) {
 }
-void arch_thread_switch(struct arch_thread *, struct arch_thread *) {
-}
-void arch_thread_save_return(struct arch_thread *) {
+void arch_thread_switch(struct arch_thread *, struct arch_thread *, bool) {
 }
 void arch_vmspace_activate(struct arch_vmspace *) {
 }
@@ -113,6 +111,7 @@ static void leave_kernel(unsigned cpu) {
 
 static void switch_threads(unsigned cpu, struct thread *from, struct thread *to) {
     self = cpu;
+    EXPECT(scheduler_may_switch_to(to));
     if (setjmp(left) == 0) {
         scheduler_switch_ok(from, to, DEADLINE_NEVER);
     }

@@ -22,11 +22,12 @@ struct syscall_result {
 };
 
 // What entry code calls, for those that the fast path leaves to it; the others' are in the generated table.
-struct syscall_result enter_channel_send(uint64_t channel, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-struct syscall_result enter_channel_call(uint64_t channel, uint64_t deadline, uint64_t, uint64_t, uint64_t, uint64_t);
+struct syscall_result enter_channel_send(uint64_t channel, uint64_t, uint64_t, uint64_t, uint64_t, struct thread *caller);
+struct syscall_result enter_channel_call(uint64_t channel, uint64_t deadline, uint64_t, uint64_t, uint64_t,
+                                         struct thread *caller);
 struct syscall_result enter_channel_reply_wait(uint64_t channel, uint64_t poll, uint64_t deadline, uint64_t, uint64_t,
-                                               uint64_t);
-struct syscall_result enter_poll_wait(uint64_t poll, uint64_t deadline, uint64_t, uint64_t, uint64_t, uint64_t);
+                                               struct thread *caller);
+struct syscall_result enter_poll_wait(uint64_t poll, uint64_t deadline, uint64_t, uint64_t, uint64_t, struct thread *caller);
 
 // Asked by entry code before a call whose number is not below cpu->arch.call_limit. OK: make the call. Else: its result.
 status_t syscall_check(uint64_t number);

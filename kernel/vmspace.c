@@ -36,7 +36,6 @@ status_t vmspace_create(const struct isolation *isolation, struct account *accou
     if (space == nullptr) {
         return ERR_NO_MEMORY;
     }
-    space->references = 1;
     space->isolation = isolation;
     space->is_user = isolation->is_user;
     space->account = account;
@@ -56,18 +55,6 @@ void vmspace_destroy(struct vmspace *space) {
         mapping_free(mapping_of(node));
     }
     heap_free(space, sizeof(*space), space->account);
-}
-
-void vmspace_end(struct vmspace *space) {
-    space->is_dead = true;
-    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
-        if (cpus[i].space == space && &cpus[i] != cpu_self()) {
-            arch_send_reschedule(&cpus[i]);
-        }
-    }
-    if (--space->references == 0) {
-        vmspace_destroy(space);
-    }
 }
 
 bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size) {

@@ -8,9 +8,9 @@
 struct thread;
 
 struct vmspace {
-    uint32_t references; // the process, and each CPU that has it loaded
     bool is_user;
-    bool is_dead; // its process is gone: CPUs let go of it
+    bool is_dead;          // its process is gone: CPUs let go of it
+    struct list dead_node; // see scheduler.c
     const struct isolation *isolation;
     struct arch_vmspace own;     // user spaces
     struct arch_vmspace *tables; // where it maps: `own` or the kernel's
@@ -21,8 +21,7 @@ struct vmspace {
 
 // ERR_NO_MEMORY
 status_t vmspace_create(const struct isolation *isolation, struct account *account, struct vmspace **out_space);
-void vmspace_end(struct vmspace *space);     // the process is gone: releases its reference, and soon all CPUs theirs
-void vmspace_destroy(struct vmspace *space); // the last reference is gone
+void vmspace_destroy(struct vmspace *space); // its process is gone and no CPU has it loaded: scheduler_end_space
 
 // Is [address, address + size) within the component's part of the address space? Not whether it is mapped.
 bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size);

@@ -26,11 +26,11 @@ struct arch_thread {
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
     uint64_t rip, rflags;
     uint64_t cs, ss;          // tell user from kernel isolation
-    uint64_t resume_full;     // 0: it left by a system call, caller-saved registers are dead; 1: all registers matter
+    uint64_t resume_full;     // 1: it was interrupted, all registers matter; 0: it runs, or left by a system call
     uint64_t system_calls;    // it has made
     void *fpu_area;           // XSAVE area
-    struct arch_cpu *fpu_cpu; // whose registers hold its state, if that CPU's fpu_owner agrees
-    bool has_modes;           // its FPU's control words are not the initial ones; while it does not run
+    struct arch_cpu *fpu_cpu; // that it was the last to leave, if that CPU's fpu_owner agrees: its registers are there
+    uint64_t has_modes;       // 1: the control words in its area are not the initial ones
 };
 
 struct arch_vmspace {
@@ -42,15 +42,26 @@ struct arch_cpu {
     struct arch_cpu *self;
     struct thread *current; // mirrors what entry.S needs; struct thread begins with its struct arch_thread
     uint64_t kernel_stack_top;
-    vaddr_t component_stack; // of the thread that is in a system call
-    uint64_t call_limit;     // lowest number that is no system call; 0: syscall_check is to be asked first
-    bool must_schedule;      // the system call's end is not the way back to the current thread
+    uint64_t call_limit; // lowest number that is no system call; 0: syscall_check is to be asked first
+    bool must_schedule;  // the system call's end is not the way back to the current thread
     volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
     struct arch_thread *fpu_owner;
+    struct control_words {
+        union {
+            struct {
+                uint32_t mxcsr;
+                uint16_t control; // the x87's
+            };
+            uint64_t word;
+        };
+    } control_words; // of the running thread when they were last asked for
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
 };
+
+// This CPU's struct cpu, whose fields need no pointer.
+#define arch_this_cpu ((struct cpu __attribute__((address_space(256))) *) nullptr)
 
 // The running thread. Not to be asked again in a function that changes it.
 static inline struct thread *arch_cpu_current(void) {
@@ -76,10 +87,18 @@ static inline void arch_copy(void *destination, const void *source, size_t count
     __asm__ volatile("rep movsq" : "+D"(destination), "+S"(source), "+c"(count) : : "memory");
 }
 
+// In a system call the vector registers of the running thread are dead, so the kernel may use them before it leaves it.
+static inline void arch_copy_16_in_call(void *to, const void *from) {
+    struct [[gnu::may_alias]] part {
+        uint8_t bytes[16];
+    };
+    __asm__("movups %1, %%xmm0\n\tmovups %%xmm0, %0" : "=m"(*(struct part *) to) : "m"(*(const struct part *) from));
+}
+
 static inline uint64_t arch_ticks(void) {
-    uint32_t low, high;
+    uint64_t low, high; // the instruction clears the upper halves
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t) high << 32 | low;
+    return high << 32 | low;
 }
 
 static inline void arch_spin_pause(void) {

@@ -11,8 +11,9 @@
 
 // --- System calls ---
 //
-// The arguments are where C expects them, the number is in eax. The function runs on the CPU's stack and answers in rax
-// and rdx. It leaves callee-saved registers as they were, so they are saved only if the CPU goes on with another thread.
+// The arguments are where C expects them, the number is in eax, the thread in r9. The function runs on the CPU's stack and
+// answers in rax and rdx. It leaves callee-saved registers as they were, so they are saved only if the CPU goes on with
+// another thread. Where the thread goes on is noted in it at once.
 
 // Takes the lock and calls. To 2: another CPU has the lock. To 3: something else is to be done first, or a wrong number.
 .macro CALL_KERNEL
@@ -35,15 +36,15 @@
     .globl entry_syscall
 entry_syscall:
     swapgs
-    movq %rsp, %gs:CPU_COMPONENT_STACK
-    movq %gs:CPU_CURRENT, %rsp
-    movq %rcx, THREAD_RIP(%rsp)
-    movq %r11, THREAD_RFLAGS(%rsp)
-    incq THREAD_SYSTEM_CALLS(%rsp)
+    movq %gs:CPU_CURRENT, %r9
+    movq %rsp, THREAD_RSP(%r9)
+    movq %rcx, THREAD_RIP(%r9)
+    movq %r11, THREAD_RFLAGS(%r9)
+    incq THREAD_SYSTEM_CALLS(%r9)
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     movq %r10, %rcx
     CALL_KERNEL
-    jne leave_user_thread
+    jne leave_thread
     movl $0, kernel_lock_word(%rip)
     xorl %edi, %edi // nothing of the kernel's
     xorl %esi, %esi
@@ -52,17 +53,14 @@ entry_syscall:
     xorl %r10d, %r10d
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_RFLAGS(%rcx), %r11
+    movq THREAD_RSP(%rcx), %rsp
     movq THREAD_RIP(%rcx), %rcx
-    movq %gs:CPU_COMPONENT_STACK, %rsp
     swapgs
     sysretq
     CALL_KERNEL_ASIDE
 
-leave_user_thread:
-    movq %gs:CPU_CURRENT, %rdi
-    movq %gs:CPU_COMPONENT_STACK, %rcx
 leave_thread:
-    movq %rcx, THREAD_RSP(%rdi)
+    movq %gs:CPU_CURRENT, %rdi
     movq %rax, THREAD_RAX(%rdi)
     movq %rdx, THREAD_RDX(%rdi)
     movq %rbx, THREAD_RBX(%rdi)
@@ -71,66 +69,51 @@ leave_thread:
     movq %r13, THREAD_R13(%rdi)
     movq %r14, THREAD_R14(%rdi)
     movq %r15, THREAD_R15(%rdi)
-    movq $0, THREAD_RESUME_FULL(%rdi)
     xorl %ebp, %ebp
     call scheduler_leave_kernel
 
-// From a component in kernel isolation, which called: its caller-saved registers are dead.
+// From a component in kernel isolation, which called: its caller-saved registers are dead, and it goes on by returning.
     .balign 16
 entry_kernel_call:
     cli
-    movq %rsp, %gs:CPU_COMPONENT_STACK
-    movq %gs:CPU_CURRENT, %r11
-    incq THREAD_SYSTEM_CALLS(%r11)
+    movq %gs:CPU_CURRENT, %r9
+    movq %rsp, THREAD_RSP(%r9)
+    incq THREAD_SYSTEM_CALLS(%r9)
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     CALL_KERNEL
-    jne leave_kernel_thread
+    jne leave_thread
     movl $0, kernel_lock_word(%rip)
-    movq %gs:CPU_COMPONENT_STACK, %rsp
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_RSP(%rcx), %rsp
     sti
     ret
     CALL_KERNEL_ASIDE
 
-leave_kernel_thread:
-    movq %gs:CPU_CURRENT, %rdi
-    movq %gs:CPU_COMPONENT_STACK, %rcx
-    movq (%rcx), %rsi // the return address
-    movq %rsi, THREAD_RIP(%rdi)
-    movq $(FLAG_INTERRUPTS | 2), THREAD_RFLAGS(%rdi)
-    addq $8, %rcx
-    jmp leave_thread
-
 // Functions of the system calls that may switch at once: fast_* comes back only if it has not. Its calling convention,
-// preserve_none, has the arguments in these registers and keeps none but rbp. (The stack is 8 bytes off its alignment then,
-// which nothing in the kernel needs: it uses no vector registers.)
-.macro ENTER_FAST name arguments
+// preserve_none, begins with four arguments in r12 to r15, which are unused, goes on with those of C, and keeps rbp alone.
+// (The stack is 8 bytes off its alignment then, which nothing in the kernel needs: it has no aligned vectors on it.)
+.macro ENTER_FAST name
     .globl enter_fast_\name
 enter_fast_\name:
-    movq %gs:CPU_CURRENT, %r11
-    movq %rbx, THREAD_RBX(%r11)
-    movq %rbp, THREAD_RBP(%r11)
-    movq %r12, THREAD_R12(%r11)
-    movq %r13, THREAD_R13(%r11)
-    movq %r14, THREAD_R14(%r11)
-    movq %r15, THREAD_R15(%r11)
-    movq %rdi, %r12
-    movq %rsi, %r13
-    .if \arguments > 2
-    movq %rdx, %r14
-    .endif
+    movq %rbx, THREAD_RBX(%r9)
+    movq %rbp, THREAD_RBP(%r9)
+    movq %r12, THREAD_R12(%r9)
+    movq %r13, THREAD_R13(%r9)
+    movq %r14, THREAD_R14(%r9)
+    movq %r15, THREAD_R15(%r9)
     call fast_\name
-    movq %gs:CPU_CURRENT, %r11
-    movq THREAD_RBX(%r11), %rbx
-    movq THREAD_R12(%r11), %r12
-    movq THREAD_R13(%r11), %r13
-    movq THREAD_R14(%r11), %r14
-    movq THREAD_R15(%r11), %r15
+    movq %gs:CPU_CURRENT, %r9
+    movq THREAD_RBX(%r9), %rbx
+    movq THREAD_R12(%r9), %r12
+    movq THREAD_R13(%r9), %r13
+    movq THREAD_R14(%r9), %r14
+    movq THREAD_R15(%r9), %r15
     ret
 .endm
 
-ENTER_FAST channel_call 2
-ENTER_FAST channel_reply_wait 3
-ENTER_FAST poll_wait 2
+ENTER_FAST channel_call
+ENTER_FAST channel_reply_wait
+ENTER_FAST poll_wait
 
 .macro PUSH_CALL
     pushq %rax
@@ -341,19 +324,18 @@ leave_to_thread:
     movq THREAD_RAX(%rdi), %rax
     movq THREAD_RDX(%rdi), %rdx
     jne leave_full
-leave_from_call:
-    movq %rdi, %rsp // no stack is needed any more
-    movq THREAD_RIP(%rsp), %rcx
-    movq THREAD_RBX(%rsp), %rbx
-    movq THREAD_RBP(%rsp), %rbp
-    movq THREAD_R12(%rsp), %r12
-    movq THREAD_R13(%rsp), %r13
-    movq THREAD_R14(%rsp), %r14
-    movq THREAD_R15(%rsp), %r15
-    cmpb $SELECTOR_USER_CODE, THREAD_CS(%rsp)
-    jne 1f
-    movq THREAD_RFLAGS(%rsp), %r11
-    movq THREAD_RSP(%rsp), %rsp
+    cmpb $SELECTOR_USER_CODE, THREAD_CS(%rdi)
+    jne leave_kernel_call
+leave_user_call:
+    movq THREAD_RBX(%rdi), %rbx
+    movq THREAD_RBP(%rdi), %rbp
+    movq THREAD_R12(%rdi), %r12
+    movq THREAD_R13(%rdi), %r13
+    movq THREAD_R14(%rdi), %r14
+    movq THREAD_R15(%rdi), %r15
+    movq THREAD_RIP(%rdi), %rcx
+    movq THREAD_RFLAGS(%rdi), %r11
+    movq THREAD_RSP(%rdi), %rsp
     xorl %edi, %edi // nothing of the kernel's
     xorl %esi, %esi
     xorl %r8d, %r8d
@@ -361,18 +343,34 @@ leave_from_call:
     xorl %r10d, %r10d
     swapgs
     sysretq
-1:  movq THREAD_RSP(%rsp), %rsp
-    sti
-    jmp *%rcx
 
-// [[noreturn]] void leave_to_call(struct arch_thread *thread), lock released: its system call ends with OK
-    .globl leave_to_call
-leave_to_call:
+leave_kernel_call:
+    movq THREAD_RBX(%rdi), %rbx
+    movq THREAD_RBP(%rdi), %rbp
+    movq THREAD_R12(%rdi), %r12
+    movq THREAD_R13(%rdi), %r13
+    movq THREAD_R14(%rdi), %r14
+    movq THREAD_R15(%rdi), %r15
+    movq THREAD_RSP(%rdi), %rsp
+    sti
+    ret
+
+// [[noreturn]] void leave_to_user_call(struct arch_thread *thread), lock released: its system call ends with OK
+    .globl leave_to_user_call
+leave_to_user_call:
     xorl %eax, %eax
     xorl %edx, %edx
-    jmp leave_from_call
+    jmp leave_user_call
+
+// The same of a thread in kernel isolation.
+    .globl leave_to_kernel_call
+leave_to_kernel_call:
+    xorl %eax, %eax
+    xorl %edx, %edx
+    jmp leave_kernel_call
 
 leave_full:
+    movq $0, THREAD_RESUME_FULL(%rdi) // as long as it runs
     movq THREAD_RBX(%rdi), %rbx
     movq THREAD_RBP(%rdi), %rbp
     movq THREAD_R12(%rdi), %r12

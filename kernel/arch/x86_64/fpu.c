@@ -11,7 +11,7 @@
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
 enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
 // All exceptions masked, as the psABI wants it. MXCSR's lowest bits are no mode but tell what has happened.
-enum : uint32_t { MXCSR_INITIAL = 0x1f80, MXCSR_STATUS = 0x3f, CONTROL_INITIAL = 0x37f };
+enum : uint32_t { MXCSR_INITIAL = 0x1f80, MXCSR_STATUS_BITS = 6, CONTROL_INITIAL = 0x37f };
 
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
@@ -28,7 +28,7 @@ static uint16_t *control_of(void *area) {
 }
 
 static bool has_modes(void *area) {
-    return (*mxcsr_of(area) & ~MXCSR_STATUS) != MXCSR_INITIAL || *control_of(area) != CONTROL_INITIAL;
+    return *mxcsr_of(area) >> MXCSR_STATUS_BITS != MXCSR_INITIAL >> MXCSR_STATUS_BITS || *control_of(area) != CONTROL_INITIAL;
 }
 
 static void set_state_mask(uint64_t mask) {
@@ -67,6 +67,7 @@ status_t arch_thread_fpu_allocate(struct arch_thread *thread, struct account *ac
     if (area == nullptr) {
         return ERR_NO_MEMORY;
     }
+    thread->has_modes = state_mask == 0;
     *control_of(area) = CONTROL_INITIAL;
     *mxcsr_of(area) = MXCSR_INITIAL;
     thread->fpu_area = area;
@@ -82,31 +83,37 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
     heap_free(thread->fpu_area, area_size, account);
 }
 
-// Nothing to load if it was the last one here and has been nowhere else since.
+// Nothing to load if it was the last one that left this CPU, and left no other one since.
 void arch_thread_enter(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
         load(thread->fpu_area);
-        cpu->fpu_owner = thread;
-        thread->fpu_cpu = cpu;
     }
 }
 
 void arch_thread_leave(struct arch_thread *thread) {
+    struct arch_cpu *cpu = &arch_cpu()->arch;
     save(thread->fpu_area);
-    thread->has_modes = has_modes(thread->fpu_area);
+    thread->has_modes = state_mask == 0 || has_modes(thread->fpu_area);
+    cpu->fpu_owner = thread;
+    thread->fpu_cpu = cpu;
 }
 
-// Control words are not dead, but seldom changed.
-[[gnu::always_inline]] void arch_thread_switch(struct arch_thread *from, struct arch_thread *to) {
-    void *area = from->fpu_area;
-    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(*mxcsr_of(area)), "=m"(*control_of(area)));
-    if (state_mask == 0 || has_modes(area) || to->has_modes) {
-        arch_thread_leave(from);
-        arch_thread_enter(to);
-        return;
+[[clang::preserve_most, gnu::noinline]] static void switch_modes(struct arch_thread *from, struct arch_thread *to) {
+    arch_thread_leave(from);
+    arch_thread_enter(to);
+}
+
+// Control words are not dead, but seldom changed: if both threads' areas and the registers have the initial ones, nothing
+// is saved. Then what is left in the registers is kept from the other thread, unless that is of the kernel's kind.
+[[gnu::always_inline]] void arch_thread_switch(struct arch_thread *from, struct arch_thread *to, bool is_user) {
+    struct control_words *now = &arch_cpu()->arch.control_words;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(now->mxcsr), "=m"(now->control));
+    constexpr uint64_t INITIAL = MXCSR_INITIAL | (uint64_t) CONTROL_INITIAL << 32;
+    uint64_t unusual = (now->word ^ INITIAL) >> MXCSR_STATUS_BITS | from->has_modes | to->has_modes;
+    if (unusual != 0) {
+        switch_modes(from, to);
+    } else if (is_user) {
+        __asm__ volatile("xrstor64 %0" ::"m"(initial), "a"(-1), "d"(-1));
     }
-    load(initial); // so that nothing of the one's data gets to the other
-    arch_cpu()->arch.fpu_owner = nullptr;
-    to->fpu_cpu = nullptr; // what another CPU has of it is old now
 }

@@ -111,7 +111,7 @@ void arch_vmspace_destroy(struct arch_vmspace *space, struct account *account) {
 }
 
 [[gnu::always_inline]] void arch_vmspace_activate(struct arch_vmspace *space) {
-    arch_cpu()->arch.active_root = space->root;
+    arch_this_cpu->arch.active_root = space->root;
     write_cr3(space->root);
 }
 

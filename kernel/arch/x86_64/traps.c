@@ -21,7 +21,6 @@ CHECK(system_calls, THREAD_SYSTEM_CALLS);
 static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0);
 static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
 static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
-static_assert(offsetof(struct arch_cpu, component_stack) == CPU_COMPONENT_STACK);
 static_assert(offsetof(struct arch_cpu, call_limit) == CPU_CALL_LIMIT);
 static_assert(offsetof(struct arch_cpu, must_schedule) == CPU_MUST_SCHEDULE);
 static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
@@ -119,19 +118,12 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
     };
 }
 
-[[gnu::always_inline]] void arch_thread_save_return(struct arch_thread *thread) {
-    uint64_t *stack = (uint64_t *) arch_cpu()->arch.component_stack;
-    if (thread->cs != SELECTOR_USER_CODE) { // else entry_syscall has done the rest
-        thread->rip = *stack++;
-        thread->rflags = FLAG_INTERRUPTS | 2;
-    }
-    thread->rsp = (uint64_t) stack;
-    thread->resume_full = 0;
-}
-
-[[noreturn, gnu::always_inline]] void arch_end_call(struct arch_thread *thread) {
+[[noreturn, gnu::always_inline]] void arch_end_call(struct arch_thread *thread, bool is_user) {
     kernel_unlock();
-    leave_to_call(thread);
+    if (is_user) {
+        leave_to_user_call(thread);
+    }
+    leave_to_kernel_call(thread);
 }
 
 [[noreturn]] void arch_resume(struct arch_thread *thread) {

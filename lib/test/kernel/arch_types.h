@@ -30,6 +30,7 @@ struct arch_fault {
 };
 
 struct cpu *arch_cpu(void);
+#define arch_this_cpu arch_cpu()
 nsec_t arch_clock_now(void);
 
 static inline void arch_copy(void *destination, const void *source, size_t count) {
