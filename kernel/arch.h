@@ -77,10 +77,11 @@ void arch_console_write(const char *text, size_t length);
 void arch_backtrace(void (*emit)(vaddr_t pc), vaddr_t frame, vaddr_t low, vaddr_t high);
 void arch_backtrace_self(void (*emit)(vaddr_t pc));
 
-// --- System calls: stubs of ARCH_STUB_SIZE bytes, in the order of the numbers ---
+// --- System calls ---
 
-extern const uint8_t arch_user_stubs[];   // one page to be mapped executable in every user space
-extern const uint8_t arch_kernel_stubs[]; // called by components in kernel isolation
+// One page to be mapped executable in every user space: stubs of ARCH_STUB_SIZE bytes, in the order of the numbers.
+extern const uint8_t arch_user_stubs[];
+vaddr_t arch_kernel_call(unsigned number); // what components in kernel isolation call
 
 // The result of the call it is in, which then ends (in arch_types.h).
 static inline void arch_set_result(struct arch_thread *thread, int64_t status, uint64_t value);

@@ -15,8 +15,9 @@ struct cpu {
     struct thread *next;      // goes on when the current thread blocks; ready, but in no queue
     struct thread *next_seen; // it was `next` when share_at passed, and has been since
     nsec_t share_at;          // when to see whether another CPU has time for it; DEADLINE_NEVER: not planned; 0: the only CPU
-    uint64_t put_on_at;       // when the current thread was, in ticks
     nsec_t slice_end;         // when the current thread has used up its slice
+    uint64_t switches;        // threads that it was given to
+    uint64_t alone_since;     // what `switches` was when a whole slice began; UINT64_MAX: it is the rest of one
     struct list ready[LEVEL_COUNT];
     uint64_t ready_levels; // bit set: that list is not empty
     uint32_t ready_count;

@@ -9,10 +9,10 @@
 #include "scheduler.h"
 #include "syscall.h"
 
-// It returns only if it does not switch. The callee-saved registers are in the thread already (entry.S). Arguments are
-// whole registers; stray upper bits match no handle.
+// It returns only if it does not switch. No registers are to be kept (entry.S). Arguments are whole registers; stray upper
+// bits match no handle.
 #define FAST [[clang::preserve_none]] struct syscall_result
-#define UNUSED uint64_t, uint64_t, uint64_t, uint64_t // registers that have no arguments
+#define UNUSED uint64_t, uint64_t, uint64_t, uint64_t, uint64_t // registers between the arguments and the thread
 
 #define INLINE [[gnu::always_inline]] static inline
 #define UNLIKELY(condition) __builtin_expect((condition), 0) // else conditions are computed together, which costs more
@@ -21,25 +21,38 @@ static constexpr struct syscall_result done = {OK, 0};
 
 // --- Data ---
 
-// What lies behind a message's end is neither read nor written.
+// How data of a length is copied.
+enum copy : uint8_t { COPY_0, COPY_16, COPY_32, COPY_48, COPY_64, COPY_OTHER };
+static const enum copy copies[MESSAGE_DATA_MAX + 1] = {
+    [0] = COPY_0,   [1 ... 15] = COPY_OTHER,
+    [16] = COPY_16, [17 ... 31] = COPY_OTHER,
+    [32] = COPY_32, [33 ... 47] = COPY_OTHER,
+    [48] = COPY_48, [49 ... 63] = COPY_OTHER,
+    [64] = COPY_64, [65 ... MESSAGE_DATA_MAX] = COPY_OTHER,
+};
+
+// What lies behind a message's end is neither read nor written. The length was checked.
 INLINE void copy_data(uint8_t *restrict to, const uint8_t *restrict from, uint64_t length) {
-    switch (length) {
-    case 64:
+    switch (copies[length]) {
+    case COPY_64:
         arch_copy_16_in_call(to + 48, from + 48);
         [[fallthrough]];
-    case 48:
+    case COPY_48:
         arch_copy_16_in_call(to + 32, from + 32);
         [[fallthrough]];
-    case 32:
+    case COPY_32:
         arch_copy_16_in_call(to + 16, from + 16);
         [[fallthrough]];
-    case 16:
+    case COPY_16:
         arch_copy_16_in_call(to, from);
         [[fallthrough]];
-    case 0:
+    case COPY_0:
+        break;
+    case COPY_OTHER:
+        memcpy(to, from, length);
         break;
     default:
-        memcpy(to, from, length);
+        __builtin_unreachable();
     }
 }
 
@@ -58,18 +71,25 @@ INLINE bool is_of_kernel(struct header_words words) {
 
 // --- Whom a message is for ---
 
-INLINE struct channel *channel_at(const struct process *process, uint64_t handle) {
-    return (struct channel *) handle_peek(&process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE);
+// They may be all zero, which no system call goes on with: a channel without a peer, a poll whose list has no first one.
+static_assert(sizeof(struct channel) <= HANDLE_NOTHING_SIZE && sizeof(struct poll) <= HANDLE_NOTHING_SIZE);
+
+INLINE struct channel *channel_at(struct process *process, struct handle_hint *hint, uint64_t handle) {
+    return (struct channel *) handle_peek_again(&process->handles, hint, handle, OBJECT_CHANNEL, RIGHT_WRITE);
 }
 
-INLINE struct poll *poll_at(const struct process *process, uint64_t handle) {
-    return (struct poll *) handle_peek(&process->handles, handle, OBJECT_POLL, RIGHT_WAIT);
+INLINE struct poll *poll_at(struct process *process, uint64_t handle) {
+    return (struct poll *) handle_peek_again(&process->handles, &process->handles.waited, handle, OBJECT_POLL, RIGHT_WAIT);
+}
+
+// Is it the reply to the latest call? Its caller may wait no longer.
+INLINE bool is_awaited(const struct channel *peer, struct header_words words) {
+    return words.kind_and_transaction == ((const struct header_words *) &peer->awaited)->kind_and_transaction;
 }
 
 // The thread that waits in channel_call for this reply; nullptr: none
 INLINE struct thread *caller_of(const struct channel *peer, struct header_words words) {
-    bool is_awaited = words.kind_and_transaction == ((const struct header_words *) &peer->awaited)->kind_and_transaction;
-    return is_awaited ? peer->caller : nullptr;
+    return is_awaited(peer, words) ? peer->caller : nullptr;
 }
 
 // One that waits for the channel's messages in poll_wait; nullptr: none
@@ -114,15 +134,26 @@ INLINE struct message *take_receiver(struct channel *peer, struct thread *to, st
     timeout_stop(&thread->timeout);
 }
 
-INLINE void pass(struct process *sender, const struct message *out, struct thread *to, struct message *into,
-                 struct header_words words) {
+// All but the data.
+INLINE void pass_header(struct process *sender, struct process *receiver, struct thread *to, struct message *into,
+                        struct header_words words) {
     count_sent(sender, length_of(words));
-    to->process->messages_received++;
+    receiver->messages_received++;
     if (to->timeout.heap != nullptr) {
         end_timeout(to);
     }
     *(struct header_words *) &into->header = words;
+}
+
+// The message goes to the thread, and the CPU with it. What is copied last needs no register kept.
+[[noreturn]] INLINE void hand_over(struct process *sender, struct thread *from, const struct message *out, struct thread *to,
+                                   struct message *into, struct header_words words, nsec_t deadline) {
+    struct process *receiver = to->process;
+    scheduler_charge(sender, receiver);
+    pass_header(sender, receiver, to, into, words);
+    bool is_user = scheduler_switch_to(from, to, deadline);
     copy_data(into->data, out->data, length_of(words));
+    arch_end_call(&to->arch, is_user);
 }
 
 // --- The queue ---
@@ -192,7 +223,8 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
     struct message *into = take_receiver(peer, to, words);
     arch_set_result(&to->arch, OK, 0);
     scheduler_queue(to);
-    pass(thread->process, &thread->buffer->out, to, into, words);
+    pass_header(thread->process, to->process, to, into, words);
+    copy_data(into->data, thread->buffer->out.data, length_of(words));
     return done;
 }
 
@@ -203,10 +235,10 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 
 struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, struct thread *thread) {
     struct process *process = thread->process;
-    struct channel *channel = channel_at(process, handle);
+    struct channel *channel = channel_at(process, &process->handles.called, handle);
     const struct message *out = &thread->buffer->out;
     struct header_words words = header_read(out);
-    if (UNLIKELY(channel == nullptr) || UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
+    if (UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
         return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
     const struct poll *poll = channel->peer->watch.open_poll;
@@ -267,13 +299,12 @@ static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadli
 
 // --- System calls that switch ---
 
-FAST fast_channel_call(UNUSED, uint64_t handle, uint64_t deadline, uint64_t, uint64_t, uint64_t, struct thread *thread) {
+FAST fast_channel_call(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, UNUSED, struct thread *thread) {
     struct process *process = thread->process;
-    struct channel *channel = channel_at(process, handle);
+    struct channel *channel = channel_at(process, &process->handles.called, handle);
     const struct message *out = &thread->buffer->out;
     struct header_words words = header_read(out);
-    if (UNLIKELY(channel == nullptr) || UNLIKELY(channel->caller != nullptr) || UNLIKELY(channel->peer == nullptr) ||
-        UNLIKELY(!has_no_handles(words))) {
+    if (UNLIKELY(channel->caller != nullptr) || UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
         return call(thread, handle, deadline);
     }
     struct channel *peer = channel->peer;
@@ -287,40 +318,52 @@ FAST fast_channel_call(UNUSED, uint64_t handle, uint64_t deadline, uint64_t, uin
     uint32_t transaction = (channel->awaited.transaction + 1) | TRANSACTION_KERNEL;
     channel->awaited = (struct reply_name) {kind | MESSAGE_REPLY, transaction};
     words.kind_and_transaction = kind | (uint64_t) transaction << 32;
-    pass(process, out, waiter, take_waiter(peer, waiter), words);
-    scheduler_switch_ok(thread, waiter, deadline);
+    hand_over(process, thread, out, waiter, take_waiter(peer, waiter), words, deadline);
 }
 
-FAST fast_channel_reply_wait(UNUSED, uint64_t handle, uint64_t poll_handle, uint64_t deadline, uint64_t, uint64_t,
+// A reply to a call that was made by sending, or any other message.
+[[gnu::noinline]] FAST answer_waiting(uint64_t handle, uint64_t poll_handle, uint64_t deadline, struct channel *peer,
+                                      struct poll *poll, struct thread *thread) {
+    const struct message *out = &thread->buffer->out;
+    struct header_words words = header_read(out);
+    struct thread *to = waiter_of(peer);
+    if (is_of_kernel(words) || to == nullptr || !scheduler_may_switch_to(to)) {
+        return reply_and_wait(thread, handle, poll_handle, deadline);
+    }
+    struct message *into = take_waiter(peer, to);
+    poll_add_waiter(poll, thread);
+    hand_over(thread->process, thread, out, to, into, words, deadline);
+}
+
+FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t deadline, uint64_t, UNUSED,
                              struct thread *thread) {
     struct process *process = thread->process;
-    struct channel *channel = channel_at(process, handle);
+    struct channel *channel = channel_at(process, &process->handles.answered, handle);
     struct poll *poll = poll_at(process, poll_handle);
     const struct message *out = &thread->buffer->out;
     struct header_words words = header_read(out);
-    if (UNLIKELY(channel == nullptr) || UNLIKELY(poll == nullptr) || UNLIKELY(channel->peer == nullptr) ||
+    if (UNLIKELY(channel->peer == nullptr) || UNLIKELY(!list_is_empty(&poll->ready)) || UNLIKELY(deadline == 0) ||
         UNLIKELY(!has_no_handles(words))) {
         return reply_and_wait(thread, handle, poll_handle, deadline);
     }
     struct channel *peer = channel->peer;
-    struct thread *to = receiver_of(peer, words);
-    if (UNLIKELY(to == nullptr) || UNLIKELY(!list_is_empty(&poll->ready)) || UNLIKELY(deadline == 0) ||
-        UNLIKELY(!scheduler_may_switch_to(to))) {
+    if (UNLIKELY(!is_awaited(peer, words))) {
+        return answer_waiting(handle, poll_handle, deadline, peer, poll, thread);
+    }
+    struct thread *caller = peer->caller;
+    if (UNLIKELY(caller == nullptr) || UNLIKELY(!scheduler_may_switch_to(caller))) {
         return reply_and_wait(thread, handle, poll_handle, deadline);
     }
-    pass(process, out, to, take_receiver(peer, to, words), words);
+    struct message *into = take_caller(peer, caller);
     poll_add_waiter(poll, thread);
-    scheduler_switch_ok(thread, to, deadline);
+    hand_over(process, thread, out, caller, into, words, deadline);
 }
 
-FAST fast_poll_wait(UNUSED, uint64_t handle, uint64_t deadline, uint64_t, uint64_t, uint64_t, struct thread *thread) {
-    const struct process *process = thread->process;
+FAST fast_poll_wait(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, UNUSED, struct thread *thread) {
+    struct process *process = thread->process;
     struct poll *poll = poll_at(process, handle);
-    if (poll == nullptr) {
-        return enter_poll_wait(handle, deadline, 0, 0, 0, thread);
-    }
     if (!list_is_empty(&poll->ready)) {
-        return dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, thread);
+        return poll->ready.next != nullptr && dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, thread);
     }
     struct thread *next = scheduler_next();
     if (next == nullptr || deadline == 0) {

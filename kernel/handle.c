@@ -5,6 +5,18 @@
 
 enum : handle_t { GENERATION = 1 << 16 };
 
+uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)];
+
+static void forget(struct handle_hint *hint) {
+    *hint = (struct handle_hint) {.object = (struct object *) handle_nothing};
+}
+
+static void forget_if(struct handle_hint *hint, handle_t handle) {
+    if (hint->handle == handle) {
+        forget(hint);
+    }
+}
+
 static size_t table_bytes(uint32_t limit) {
     return (limit + 1) * sizeof(struct handle_entry);
 }
@@ -17,6 +29,9 @@ status_t handle_table_init(struct handle_table *table, uint32_t limit, struct ac
     if (table->entries == nullptr) {
         return ERR_NO_MEMORY;
     }
+    forget(&table->called);
+    forget(&table->answered);
+    forget(&table->waited);
     table->account = account;
     table->limit = limit;
     table->last_offset = limit * sizeof(struct handle_entry);
@@ -90,6 +105,9 @@ status_t handle_get(struct handle_table *table, handle_t handle, enum object_typ
 
 struct grant handle_remove(struct handle_table *table, struct handle_entry *entry) {
     struct grant grant = {.object = entry->object, .rights = entry->rights};
+    forget_if(&table->called, entry->handle);
+    forget_if(&table->answered, entry->handle);
+    forget_if(&table->waited, entry->handle);
     uint16_t index = (uint16_t) (entry - table->entries);
     entry->object = nullptr;
     entry->rights = 0;

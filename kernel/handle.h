@@ -12,8 +12,15 @@ struct handle_entry {
     uint16_t next_free;    // index of the next free entry; 0 ends the list
 };
 
+// What a handle was found to be, for one use of it, until that handle is removed. None: handle 0 and handle_nothing.
+struct handle_hint {
+    uint64_t handle;
+    struct object *object;
+};
+
 struct handle_table {
-    struct handle_entry *entries; // [0] is never used
+    struct handle_entry *entries;                // [0] is never used
+    struct handle_hint called, answered, waited; // by system calls' fast paths
     struct account *account;
     uint32_t limit;       // entries that can be used
     uint32_t last_offset; // of the last one, in bytes
@@ -54,4 +61,19 @@ static inline struct object *handle_peek(const struct handle_table *table, uint6
     const struct handle_entry *entry = (const struct handle_entry *) ((const uint8_t *) table->entries + offset);
     bool is_right = entry->handle == handle && (entry->rights & rights) == rights && entry->object->type == type;
     return is_right ? entry->object : nullptr;
+}
+
+// The same, of the same use as last time. What is wrong finds handle_nothing, an object that is all zero.
+enum { HANDLE_NOTHING_SIZE = 256 };
+extern uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)];
+static inline struct object *handle_peek_again(struct handle_table *table, struct handle_hint *hint, uint64_t handle,
+                                               enum object_type type, uint32_t rights) {
+    if (__builtin_expect(hint->handle != handle, 0)) {
+        struct object *object = handle_peek(table, handle, type, rights);
+        if (object == nullptr) {
+            return (struct object *) handle_nothing;
+        }
+        *hint = (struct handle_hint) {handle, object};
+    }
+    return hint->object;
 }

@@ -21,7 +21,7 @@ enum { LEVEL_IDLE = -1 };
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
 uint32_t scheduler_idle_cpus;
-uint64_t scheduler_switches, scheduler_space_switches, scheduler_ipis;
+uint64_t scheduler_space_switches, scheduler_ipis;
 
 void scheduler_init_cpu(struct cpu *cpu) {
     for (int level = 0; level < LEVEL_COUNT; level++) {
@@ -272,20 +272,12 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
 }
 
 // Time is charged by adding what the clock says when a thread is taken off, less what it said when it was put on.
-static void charge_from(struct cpu *cpu, struct process *process) {
-    cpu->put_on_at = arch_ticks();
-    process->cpu_ticks -= cpu->put_on_at;
+static void charge_from(struct process *process) {
+    process->cpu_ticks -= arch_ticks();
 }
 
 static void charge_until(struct process *process) {
     process->cpu_ticks += arch_ticks();
-}
-
-[[gnu::always_inline]] static inline void charge_next(struct process *process, struct process *next) {
-    uint64_t ticks = arch_ticks();
-    process->cpu_ticks += ticks;
-    next->cpu_ticks -= ticks;
-    arch_this_cpu->put_on_at = ticks;
 }
 
 uint64_t scheduler_ticks_of(const struct process *process) {
@@ -302,11 +294,19 @@ uint64_t scheduler_ticks_of(const struct process *process) {
     thread->state = THREAD_RUNNING;
     thread->cpu = cpu_self();
     arch_this_cpu->arch.current = thread;
-    scheduler_switches++;
+    arch_this_cpu->switches++;
 }
 
-static void put_on(struct cpu *cpu, struct thread *thread) {
-    charge_from(cpu, thread->process);
+uint64_t scheduler_switches(void) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
+        sum += cpus[i].switches;
+    }
+    return sum;
+}
+
+static void put_on(struct thread *thread) {
+    charge_from(thread->process);
     arch_thread_enter(&thread->arch);
     set_current(thread);
     trace(TRACE_SWITCH, thread->id, thread->process->id);
@@ -320,7 +320,7 @@ static void take_off(struct thread *thread) {
 static bool should_yield(const struct cpu *cpu, struct thread *thread, nsec_t now) {
     int ready = highest_ready_level(cpu);
     if (now >= cpu->slice_end) {
-        if (arch_ticks_to_ns(arch_ticks() - cpu->put_on_at) >= SLICE) {
+        if (cpu->switches == cpu->alone_since) {
             thread->level &= ~1; // else it came to the slice with others, none of which computes for long
         }
         return true;
@@ -422,8 +422,9 @@ static void switch_thread(struct cpu *cpu, nsec_t now) {
     if (next != nullptr) {
         cpu->must_arm = true;
         cpu->slice_end = now + (next->slice_left != 0 ? next->slice_left : SLICE);
+        put_on(next);
+        cpu->alone_since = next->slice_left == 0 ? cpu->switches : UINT64_MAX;
         next->slice_left = 0;
-        put_on(cpu, next);
     } else if (!was_idle) {
         trace(TRACE_SWITCH, 0, 0);
     }
@@ -448,7 +449,7 @@ static void schedule(struct cpu *cpu) {
         cpu->next = cpu->next_seen = nullptr;
         if (current->state == THREAD_BLOCKED && now < cpu->slice_end && scheduler_may_switch_to(next)) {
             take_off(current);
-            put_on(cpu, next);
+            put_on(next);
             cpu->must_arm = true; // it may be less important than the one before, and so have other competitors
             return;
         }
@@ -506,11 +507,10 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     timeout_start(&thread->timeout, deadline, wait_timed_out);
 }
 
-[[gnu::always_inline]] static inline bool switch_to(struct thread *from, struct thread *to, nsec_t deadline) {
+[[gnu::always_inline]] bool scheduler_switch_to(struct thread *from, struct thread *to, nsec_t deadline) {
     struct vmspace *space = to->user_space;
     from->state = THREAD_BLOCKED;
     from->level |= 1;
-    charge_next(from->process, to->process);
     arch_thread_switch(&from->arch, &to->arch, space != nullptr);
     set_current(to);
     if (deadline != DEADLINE_NEVER) {
@@ -540,12 +540,8 @@ struct thread *scheduler_first_ready(void) {
     return arch_thread_is_in_call(&first->arch) && scheduler_is_first(first) ? first : nullptr;
 }
 
-[[noreturn, gnu::always_inline]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline) {
-    bool is_user = switch_to(from, to, deadline);
-    arch_end_call(&to->arch, is_user);
-}
-
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
-    switch_to(from, to, deadline);
+    scheduler_charge(from->process, to->process);
+    (void) scheduler_switch_to(from, to, deadline);
     arch_resume(&to->arch);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu.h"
+#include "process.h"
 #include "thread.h"
 
 extern uint32_t scheduler_idle_cpus;
@@ -52,7 +53,14 @@ static inline bool scheduler_may_switch_to(const struct thread *to) {
     return ((uint64_t) arch_this_cpu->next | arch_this_cpu->ready_levels) == 0 || scheduler_is_first(to);
 }
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
-[[noreturn]] void scheduler_switch_ok(struct thread *from, struct thread *to, nsec_t deadline); // its call ends with OK
+// The same in parts: whose time is counted, and all that comes before leaving the kernel. Returns whether the other one is in
+// user mode.
+static inline void scheduler_charge(struct process *from, struct process *to) {
+    uint64_t ticks = arch_ticks();
+    from->cpu_ticks += ticks;
+    to->cpu_ticks -= ticks;
+}
+bool scheduler_switch_to(struct thread *from, struct thread *to, nsec_t deadline);
 
 // The one that is to go on when the running one blocks, and may be switched to; nullptr: none, or it was interrupted, so that
 // there is more to be done. It stays until it is taken.
@@ -77,4 +85,5 @@ void scheduler_end_space(struct vmspace *space); // its process is gone: it is d
 // Leaves the kernel: goes on with this CPU's thread, another one, or idles.
 [[noreturn]] void scheduler_leave_kernel(void);
 
-extern uint64_t scheduler_switches, scheduler_space_switches, scheduler_ipis;
+uint64_t scheduler_switches(void);
+extern uint64_t scheduler_space_switches, scheduler_ipis;

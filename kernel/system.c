@@ -39,7 +39,7 @@ status_t sys_system_info(struct thread *thread, uaddr_t address) {
         .kernel_memory = kernel_account.used,
         .cpu_count = cpu_count,
         .interrupts = interrupt_count,
-        .context_switches = scheduler_switches,
+        .context_switches = scheduler_switches(),
         .ipis = scheduler_ipis,
         .address_space_switches = scheduler_space_switches,
         .timer_interrupts = interrupt_timer_count,

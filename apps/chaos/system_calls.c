@@ -159,7 +159,16 @@ static struct kernel_result call(uint64_t number, const uint64_t a[ARGUMENTS]) {
     if (number >= SYSCALL_COUNT) {
         return call_by_instruction(number, a);
     }
-    return entries[number](a[0], a[1], a[2], a[3], a[4], a[5]);
+    switch (number) { // these have a calling convention of their own
+    case SYS_CHANNEL_CALL:
+        return kernel_calls->channel_call(a[0], a[1]);
+    case SYS_CHANNEL_REPLY_WAIT:
+        return kernel_calls->channel_reply_wait(a[0], a[1], a[2]);
+    case SYS_POLL_WAIT:
+        return kernel_calls->poll_wait(a[0], a[1]);
+    default:
+        return entries[number](a[0], a[1], a[2], a[3], a[4], a[5]);
+    }
 }
 
 int act_syscalls(void) {

@@ -30,7 +30,7 @@ static void space_destroy(struct vmspace *space) {
 
 static vaddr_t call_table(void) {
     for (unsigned i = 0; i < SYSCALL_COUNT; i++) {
-        table[i] = (vaddr_t) arch_kernel_stubs + i * ARCH_STUB_SIZE;
+        table[i] = arch_kernel_call(i);
     }
     return (vaddr_t) table;
 }

@@ -250,7 +250,10 @@ class Graph:
         objects = []
         for name in KERNEL_FOLDERS:
             if (ROOT / name).is_dir():
-                objects += self.objects(trees.sources(ROOT / name, (".c", ".S")), self.out / name, arguments)
+                sources = trees.sources(ROOT / name, (".c", ".S"))
+                fast = [source for source in sources if source.name == "fast_path.c"]
+                objects += self.objects([source for source in sources if source not in fast], self.out / name, arguments)
+                objects += self.objects(fast, self.out / name, [*arguments, *flags.FAST_PATH])
         joined = self.out / "kernel.o"
         self.build([joined], "link", objects, flags=" ".join(flags.KERNEL_JOIN))
         return joined

@@ -14,6 +14,8 @@
 // The arguments are where C expects them, the number is in eax, the thread in r9. The function runs on the CPU's stack and
 // answers in rax and rdx. It leaves callee-saved registers as they were, so they are saved only if the CPU goes on with
 // another thread. Where the thread goes on is noted in it at once.
+//
+// Calls that mostly switch keep no register but rsp and rbp: clang's convention preserve_none, on both sides.
 
 // Takes the lock and calls. To 2: another CPU has the lock. To 3: something else is to be done first, or a wrong number.
 .macro CALL_KERNEL
@@ -89,31 +91,60 @@ entry_kernel_call:
     ret
     CALL_KERNEL_ASIDE
 
-// Functions of the system calls that may switch at once: fast_* comes back only if it has not. Its calling convention,
-// preserve_none, begins with four arguments in r12 to r15, which are unused, goes on with those of C, and keeps rbp alone.
-// (The stack is 8 bytes off its alignment then, which nothing in the kernel needs: it has no aligned vectors on it.)
-.macro ENTER_FAST name
-    .globl enter_fast_\name
-enter_fast_\name:
-    movq %rbx, THREAD_RBX(%r9)
+// Functions of the system calls that may switch at once. The arguments are in r12, r13 and r14. fast_* comes back only if it
+// has not switched. (The stack is 8 bytes off its alignment then, which nothing in the kernel needs: it has no aligned
+// vectors on it.)
+.macro ENTER_SWITCHING way name
+    .globl enter_\way\name
+enter_\way\name:
     movq %rbp, THREAD_RBP(%r9)
-    movq %r12, THREAD_R12(%r9)
-    movq %r13, THREAD_R13(%r9)
-    movq %r14, THREAD_R14(%r9)
-    movq %r15, THREAD_R15(%r9)
-    call fast_\name
-    movq %gs:CPU_CURRENT, %r9
-    movq THREAD_RBX(%r9), %rbx
-    movq THREAD_R12(%r9), %r12
-    movq THREAD_R13(%r9), %r13
-    movq THREAD_R14(%r9), %r14
-    movq THREAD_R15(%r9), %r15
+    call \way\name
+    xorl %ebx, %ebx // nothing of the kernel's
+    xorl %r12d, %r12d
+    xorl %r13d, %r13d
+    xorl %r14d, %r14d
+    xorl %r15d, %r15d
     ret
 .endm
 
-ENTER_FAST channel_call
-ENTER_FAST channel_reply_wait
-ENTER_FAST poll_wait
+// The same, and what is around it, for components in kernel isolation.
+.macro SWITCHING name number
+ENTER_SWITCHING fast_ \name
+ENTER_SWITCHING checked_ \name
+    .balign 16
+    .globl entry_kernel_\name
+entry_kernel_\name:
+    cli
+    movq %gs:CPU_CURRENT, %r9
+    movq %rsp, THREAD_RSP(%r9)
+    movq %rbp, THREAD_RBP(%r9)
+    incq THREAD_SYSTEM_CALLS(%r9)
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    lock btsl $0, kernel_lock_word(%rip)
+    jc 2f
+1:  cmpq $0, %gs:CPU_CALL_LIMIT
+    je 3f
+    call fast_\name
+    jmp return_from_kernel_call
+2:  call wait_for_lock
+    jmp 1b
+3:  movl $\number, %eax
+    call call_checked
+    jmp return_from_kernel_call
+.endm
+
+SWITCHING channel_call CALL_CHANNEL_CALL
+SWITCHING channel_reply_wait CALL_CHANNEL_REPLY_WAIT
+SWITCHING poll_wait CALL_POLL_WAIT
+
+return_from_kernel_call:
+    cmpb $0, %gs:CPU_MUST_SCHEDULE
+    jne leave_thread
+    movl $0, kernel_lock_word(%rip)
+    movq %gs:CPU_CURRENT, %rcx
+    movq THREAD_RSP(%rcx), %rsp
+    sti
+    ret
 
 .macro PUSH_CALL
     pushq %rax
@@ -173,8 +204,8 @@ arch_user_stubs:
 
     .text
     .balign 16
-    .globl arch_kernel_stubs
-arch_kernel_stubs:
+    .globl kernel_stubs
+kernel_stubs:
     .set number, 0
     .rept 64
     .balign 16
@@ -326,6 +357,13 @@ leave_to_thread:
     jne leave_full
     cmpb $SELECTOR_USER_CODE, THREAD_CS(%rdi)
     jne leave_kernel_call
+    jmp leave_user_call
+
+// [[noreturn]] void leave_to_user_call(struct arch_thread *thread), lock released: its system call ends with OK
+    .globl leave_to_user_call
+leave_to_user_call:
+    xorl %eax, %eax
+    xorl %edx, %edx
 leave_user_call:
     movq THREAD_RBX(%rdi), %rbx
     movq THREAD_RBP(%rdi), %rbp
@@ -354,20 +392,6 @@ leave_kernel_call:
     movq THREAD_RSP(%rdi), %rsp
     sti
     ret
-
-// [[noreturn]] void leave_to_user_call(struct arch_thread *thread), lock released: its system call ends with OK
-    .globl leave_to_user_call
-leave_to_user_call:
-    xorl %eax, %eax
-    xorl %edx, %edx
-    jmp leave_user_call
-
-// The same of a thread in kernel isolation.
-    .globl leave_to_kernel_call
-leave_to_kernel_call:
-    xorl %eax, %eax
-    xorl %edx, %edx
-    jmp leave_kernel_call
 
 leave_full:
     movq $0, THREAD_RESUME_FULL(%rdi) // as long as it runs

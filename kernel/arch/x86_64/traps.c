@@ -6,6 +6,7 @@
 #include "../../thread.h"
 
 #include <starina/process.h>
+#include <starina/syscall_numbers.h>
 
 #define CHECK(field, offset) static_assert(offsetof(struct arch_thread, field) == (offset))
 CHECK(rax, THREAD_RAX);
@@ -26,6 +27,9 @@ static_assert(offsetof(struct arch_cpu, must_schedule) == CPU_MUST_SCHEDULE);
 static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
 static_assert(offsetof(struct arch_cpu, tlb_answered) == CPU_TLB_ANSWERED);
 static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
+
+static_assert(CALL_CHANNEL_CALL == SYS_CHANNEL_CALL && CALL_POLL_WAIT == SYS_POLL_WAIT);
+static_assert(CALL_CHANNEL_REPLY_WAIT == SYS_CHANNEL_REPLY_WAIT);
 
 enum : unsigned { VECTOR_FAULT_LAST = 31 };
 
@@ -118,12 +122,16 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
     };
 }
 
+// In kernel isolation it goes on by returning; its call is one that keeps no other registers (entry.S).
 [[noreturn, gnu::always_inline]] void arch_end_call(struct arch_thread *thread, bool is_user) {
     kernel_unlock();
     if (is_user) {
         leave_to_user_call(thread);
     }
-    leave_to_kernel_call(thread);
+    __asm__ volatile("movq %c[rsp](%0), %%rsp\n\tmovq %c[rbp](%0), %%rbp\n\txorl %%eax, %%eax\n\tsti\n\tret" ::"r"(thread),
+                     [rsp] "i"(THREAD_RSP), [rbp] "i"(THREAD_RBP)
+                     : "memory");
+    __builtin_unreachable();
 }
 
 [[noreturn]] void arch_resume(struct arch_thread *thread) {
@@ -134,6 +142,19 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
 [[noreturn]] void arch_idle(void) {
     kernel_unlock();
     leave_to_idle();
+}
+
+vaddr_t arch_kernel_call(unsigned number) {
+    switch (number) {
+    case SYS_CHANNEL_CALL:
+        return (vaddr_t) entry_kernel_channel_call;
+    case SYS_CHANNEL_REPLY_WAIT:
+        return (vaddr_t) entry_kernel_channel_reply_wait;
+    case SYS_POLL_WAIT:
+        return (vaddr_t) entry_kernel_poll_wait;
+    default:
+        return (vaddr_t) kernel_stubs + number * ARCH_STUB_SIZE;
+    }
 }
 
 // --- Memory of components ---

@@ -63,10 +63,10 @@ void fpu_init(void); // this CPU's
 void serial_init(void);
 
 // entry.S
+extern const uint8_t kernel_stubs[], entry_kernel_channel_call[], entry_kernel_channel_reply_wait[], entry_kernel_poll_wait[];
 extern const uint8_t entry_syscall[], entry_vectors[], entry_nmi[], entry_tlb_flush[];
 [[noreturn]] void leave_to_thread(struct arch_thread *thread);
 [[noreturn]] void leave_to_user_call(struct arch_thread *thread);
-[[noreturn]] void leave_to_kernel_call(struct arch_thread *thread);
 [[noreturn]] void leave_to_idle(void);
 bool copy_checked(void *to, const void *from, size_t size);
 extern bool arch_is_halting;
