@@ -256,6 +256,12 @@ static bool give_header(struct thread *receiver, const struct queued_message *fr
     return all_arrived;
 }
 
+static void copy_data(struct message *to, const struct outgoing *from) {
+    if (from->header.length != 0) {
+        memcpy(to->data, from->data, from->header.length);
+    }
+}
+
 // Messages go straight to a thread that waits for them. It is returned, and still to be made ready.
 
 // The one that waits in channel_call for this reply. nullptr: it has timed out
@@ -267,7 +273,7 @@ static struct thread *give_to_caller(struct channel *peer, const struct outgoing
     peer->caller = nullptr;
     caller->call_channel = nullptr;
     struct message *reply = &caller->buffer->reply;
-    memcpy(reply->data, out->data, out->header.length);
+    copy_data(reply, out);
     bool all_arrived = give_header(caller, &out->header, &reply->header);
     thread_end_wait(caller, all_arrived ? OK : ERR_NO_HANDLES);
     return caller;
@@ -284,7 +290,7 @@ static struct thread *give_to_waiter(struct channel *peer, const struct outgoing
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
     thread_end_wait(waiter, OK); // first: a handle that does not arrive may make more news for it
-    memcpy(buffer->in.data, out->data, out->header.length);
+    copy_data(&buffer->in, out);
     give_header(waiter, &out->header, &buffer->in.header);
     trace(TRACE_RECEIVE, out->header.kind, out->header.transaction);
     return waiter;
@@ -333,8 +339,11 @@ static status_t send(struct process *sender, struct channel *channel, struct out
 }
 
 static status_t find_channel(struct thread *thread, handle_t handle, struct channel **out_channel) {
-    struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_CHANNEL, RIGHT_WRITE, &object));
+    struct handle_table *table = &thread->process->handles;
+    struct object *object = handle_hinted(&table->called, &table->answered, handle);
+    if (object == nullptr) {
+        TRY(handle_get(table, handle, OBJECT_CHANNEL, RIGHT_WRITE, &object));
+    }
     *out_channel = (struct channel *) object;
     return OK;
 }

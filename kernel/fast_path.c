@@ -87,19 +87,10 @@ INLINE bool is_awaited(const struct channel *peer, struct header_words words) {
     return words.kind_and_transaction == ((const struct header_words *) &peer->awaited)->kind_and_transaction;
 }
 
-// The thread that waits in channel_call for this reply; nullptr: none
-INLINE struct thread *caller_of(const struct channel *peer, struct header_words words) {
-    return is_awaited(peer, words) ? peer->caller : nullptr;
-}
-
 // One that waits for the channel's messages in poll_wait; nullptr: none
 INLINE struct thread *waiter_of(const struct channel *peer) {
     const struct poll *poll = peer->watch.open_poll;
     return poll != nullptr ? poll->waiters : nullptr;
-}
-
-INLINE struct thread *receiver_of(const struct channel *peer, struct header_words words) {
-    return is_of_kernel(words) ? caller_of(peer, words) : waiter_of(peer);
 }
 
 // --- Passing it on ---
@@ -123,10 +114,6 @@ INLINE struct message *take_waiter(struct channel *peer, struct thread *waiter) 
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
     return &buffer->in;
-}
-
-INLINE struct message *take_receiver(struct channel *peer, struct thread *to, struct header_words words) {
-    return is_of_kernel(words) ? take_caller(peer, to) : take_waiter(peer, to);
 }
 
 // Seldom, and without a price for the others: it keeps their registers.
@@ -213,19 +200,30 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 
 // --- System calls ---
 
-// Both are jumped to, and copy last: no register has to be kept for anybody.
-[[gnu::noinline]] static struct syscall_result send_to_waiting(uint64_t handle, struct channel *peer, struct header_words words,
-                                                               struct thread *thread) {
-    struct thread *to = receiver_of(peer, words);
-    if (to == nullptr || !scheduler_may_queue(to)) {
-        return enter_channel_send(handle, 0, 0, 0, 0, thread);
-    }
-    struct message *into = take_receiver(peer, to, words);
+// They are jumped to, and copy last: no register has to be kept for anybody.
+INLINE struct syscall_result wake(struct thread *thread, struct thread *to, struct message *into, struct header_words words) {
     arch_set_result(&to->arch, OK, 0);
     scheduler_queue(to);
     pass_header(thread->process, to->process, to, into, words);
     copy_data(into->data, thread->buffer->out.data, length_of(words));
     return done;
+}
+
+[[gnu::noinline]] static struct syscall_result send_to_waiter(uint64_t handle, struct channel *peer, struct header_words words,
+                                                              struct thread *thread, struct thread *waiter) {
+    if (!scheduler_may_queue(waiter)) {
+        return enter_channel_send(handle, 0, 0, 0, 0, thread);
+    }
+    return wake(thread, waiter, take_waiter(peer, waiter), words);
+}
+
+[[gnu::noinline]] static struct syscall_result send_to_caller(uint64_t handle, struct channel *peer, struct header_words words,
+                                                              struct thread *thread) {
+    struct thread *caller = is_awaited(peer, words) ? peer->caller : nullptr;
+    if (caller == nullptr || !scheduler_may_queue(caller)) {
+        return enter_channel_send(handle, 0, 0, 0, 0, thread);
+    }
+    return wake(thread, caller, take_caller(peer, caller), words);
 }
 
 [[gnu::noinline]] static struct syscall_result send_to_queue(uint64_t handle, struct channel *peer, struct header_words words,
@@ -241,11 +239,12 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
     if (UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
         return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
-    const struct poll *poll = channel->peer->watch.open_poll;
-    if (!is_of_kernel(words) && (poll == nullptr || poll->waiters == nullptr)) {
-        return send_to_queue(handle, channel->peer, words, thread);
+    struct channel *peer = channel->peer;
+    if (UNLIKELY(is_of_kernel(words))) {
+        return send_to_caller(handle, peer, words, thread);
     }
-    return send_to_waiting(handle, channel->peer, words, thread);
+    struct thread *waiter = waiter_of(peer);
+    return waiter != nullptr ? send_to_waiter(handle, peer, words, thread, waiter) : send_to_queue(handle, peer, words, thread);
 }
 
 // --- Calls and replies that are not that simple, and still switch at once ---
@@ -359,11 +358,15 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     hand_over(process, thread, out, caller, into, words, deadline);
 }
 
+[[gnu::noinline]] FAST receive_queued(uint64_t handle, uint64_t deadline, struct poll *poll, struct thread *thread) {
+    return poll->ready.next != nullptr && dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, thread);
+}
+
 FAST fast_poll_wait(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, UNUSED, struct thread *thread) {
     struct process *process = thread->process;
     struct poll *poll = poll_at(process, handle);
     if (!list_is_empty(&poll->ready)) {
-        return poll->ready.next != nullptr && dequeue(thread, poll) ? done : enter_poll_wait(handle, deadline, 0, 0, 0, thread);
+        return receive_queued(handle, deadline, poll, thread);
     }
     struct thread *next = scheduler_next();
     if (next == nullptr || deadline == 0) {

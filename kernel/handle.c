@@ -105,9 +105,12 @@ status_t handle_get(struct handle_table *table, handle_t handle, enum object_typ
 
 struct grant handle_remove(struct handle_table *table, struct handle_entry *entry) {
     struct grant grant = {.object = entry->object, .rights = entry->rights};
-    forget_if(&table->called, entry->handle);
-    forget_if(&table->answered, entry->handle);
-    forget_if(&table->waited, entry->handle);
+    if (grant.object->type == OBJECT_CHANNEL) {
+        forget_if(&table->called, entry->handle);
+        forget_if(&table->answered, entry->handle);
+    } else if (grant.object->type == OBJECT_POLL) {
+        forget_if(&table->waited, entry->handle);
+    }
     uint16_t index = (uint16_t) (entry - table->entries);
     entry->object = nullptr;
     entry->rights = 0;

@@ -63,6 +63,15 @@ static inline struct object *handle_peek(const struct handle_table *table, uint6
     return is_right ? entry->object : nullptr;
 }
 
+// What either hint has for it; nullptr: nothing
+static inline struct object *handle_hinted(const struct handle_hint *first, const struct handle_hint *second, handle_t handle) {
+    if (handle == HANDLE_INVALID) {
+        return nullptr;
+    }
+    const struct handle_hint *hint = first->handle == handle ? first : second;
+    return hint->handle == handle ? hint->object : nullptr;
+}
+
 // The same, of the same use as last time. What is wrong finds handle_nothing, an object that is all zero.
 enum { HANDLE_NOTHING_SIZE = 256 };
 extern uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)];

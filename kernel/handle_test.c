@@ -173,3 +173,30 @@ TEST("without memory for it there is no table, at whatever limit that happens") 
     EXPECT_EQ(status, OK);
     EXPECT(refused > 10);
 }
+
+TEST("a handle that was found for a use is not found again once it is removed, even when its number comes back") {
+    start();
+    handle_t handle;
+    EXPECT_EQ(add(0, &handle), OK);
+    struct handle_hint *hint = &table.waited;
+    objects[0].type = OBJECT_POLL;
+    EXPECT(handle_peek_again(&table, hint, handle, OBJECT_POLL, RIGHT_WAIT) == &objects[0]);
+    EXPECT(handle_hinted(hint, hint, handle) == &objects[0]);
+    EXPECT(handle_peek_again(&table, hint, HANDLE_INVALID, OBJECT_POLL, RIGHT_WAIT) == (struct object *) handle_nothing);
+    EXPECT(handle_peek_again(&table, hint, 1ull << 32 | handle, OBJECT_POLL, RIGHT_WAIT) == (struct object *) handle_nothing);
+    struct handle_entry *entry;
+    EXPECT_EQ(handle_find(&table, handle, &entry), OK);
+    handle_remove(&table, entry);
+    EXPECT(handle_peek_again(&table, hint, handle, OBJECT_POLL, RIGHT_WAIT) == (struct object *) handle_nothing);
+    handle_t other = HANDLE_INVALID; // a timer
+    for (unsigned round = 0; other != handle; round++) {
+        EXPECT(round < ROUNDS * LIMIT);
+        EXPECT_EQ(add(0, &other), OK);
+        EXPECT_EQ(handle_find(&table, other, &entry), OK);
+        if (other != handle) {
+            handle_remove(&table, entry);
+        }
+    }
+    EXPECT(handle_hinted(hint, hint, handle) == nullptr);
+    EXPECT(handle_peek_again(&table, hint, handle, OBJECT_POLL, RIGHT_WAIT) == (struct object *) handle_nothing);
+}

@@ -87,7 +87,7 @@ static struct watch *watch_of(struct object *object) {
 // Of a process there may be further handles, so its watch stays.
 void watch_end_moved(struct object *object) {
     struct watch *watch = object->type != OBJECT_PROCESS ? watch_of(object) : nullptr;
-    if (watch != nullptr) {
+    if (watch != nullptr && watch->poll != nullptr) {
         watch_end(watch);
     }
 }
@@ -200,8 +200,11 @@ status_t sys_poll_pause(struct thread *thread, handle_t poll_handle, handle_t ch
 }
 
 status_t poll_find(struct thread *thread, handle_t handle, struct poll **out_poll) {
-    struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WAIT, &object));
+    struct handle_table *table = &thread->process->handles;
+    struct object *object = handle_hinted(&table->waited, &table->waited, handle);
+    if (object == nullptr) {
+        TRY(handle_get(table, handle, OBJECT_POLL, RIGHT_WAIT, &object));
+    }
     *out_poll = (struct poll *) object;
     return OK;
 }

@@ -133,7 +133,7 @@ static void set_next(struct cpu *cpu, struct thread *thread) {
 }
 
 // No other CPU is woken at once for the first one.
-void scheduler_queue_behind(struct thread *thread) {
+[[clang::preserve_most, gnu::noinline]] void scheduler_queue_behind(struct thread *thread) {
     struct cpu *cpu = cpu_self();
     if (cpu->next != nullptr || thread->level != cpu->arch.current->level) {
         make_ready_somewhere(thread);
@@ -209,7 +209,9 @@ void thread_end_wait(struct thread *thread, status_t status) {
     }
     thread->state = THREAD_READY;
     poll_forget_waiter(thread);
-    timeout_stop(&thread->timeout);
+    if (thread->timeout.heap != nullptr) {
+        timeout_stop(&thread->timeout);
+    }
     arch_set_result(&thread->arch, status, 0);
 }
 
@@ -540,7 +542,7 @@ struct thread *scheduler_first_ready(void) {
     return arch_thread_is_in_call(&first->arch) && scheduler_is_first(first) ? first : nullptr;
 }
 
-[[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
+[[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
     scheduler_charge(from->process, to->process);
     (void) scheduler_switch_to(from, to, deadline);
     arch_resume(&to->arch);

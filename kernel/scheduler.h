@@ -31,7 +31,7 @@ void scheduler_remove(struct thread *thread); // a ready one, from where it wait
 static inline bool scheduler_may_queue(const struct thread *thread) {
     return thread->level <= arch_cpu_current()->level;
 }
-void scheduler_queue_behind(struct thread *thread);
+[[clang::preserve_most]] void scheduler_queue_behind(struct thread *thread);
 
 // The first that is as important as the running one waits in cpu->next and is the first to go on, with the rest of that
 // one's time slice. Others wait in the run queue. With several CPUs, share_at is due: others may have time for it.
@@ -68,7 +68,7 @@ struct thread *scheduler_first_ready(void);
 static inline struct thread *scheduler_next(void) {
     return arch_this_cpu->ready_levels == 0 ? arch_this_cpu->next : scheduler_first_ready();
 }
-static inline void scheduler_take(struct thread *next) {
+[[gnu::always_inline]] static inline void scheduler_take(struct thread *next) {
     if (arch_this_cpu->next == next) {
         arch_this_cpu->next = arch_this_cpu->next_seen = nullptr;
     } else {

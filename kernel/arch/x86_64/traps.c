@@ -134,7 +134,7 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
     __builtin_unreachable();
 }
 
-[[noreturn]] void arch_resume(struct arch_thread *thread) {
+[[noreturn, gnu::always_inline]] void arch_resume(struct arch_thread *thread) {
     kernel_unlock();
     leave_to_thread(thread);
 }
