@@ -117,6 +117,7 @@ def component_header(calls):
         "#include <starina/process.h>\n",
         "struct kernel_result {\n    int64_t status;\n    uint64_t value;\n};\n",
         "// Entry points in the order of the numbers. Every argument fills a whole register: the kernel sees no stray bits.",
+        "// Those that mostly switch keep no register for their caller: docs/decisions/fast-path.md",
         "struct kernel_calls {",
         *entries,
         "};\n",

@@ -183,3 +183,34 @@ TEST("threads that call each other without end leave others their time") {
     EXPECT_EQ(handle_close(server.handle), OK);
     EXPECT_EQ(handle_close(client.handle), OK);
 }
+
+// --- Registers ---
+
+// The greatest of those that a wait does not keep, as it leaves them.
+static uint64_t greatest_after_wait(poll_t poll, nsec_t deadline) {
+    register uint64_t r12 __asm__("r12") = poll.handle, r13 __asm__("r13") = deadline, r14 __asm__("r14"), r15 __asm__("r15");
+    uint64_t rbx, rdi = (uint64_t) kernel_calls->poll_wait;
+    __asm__ volatile("call *%[wait]"
+                     : "=b"(rbx), "+r"(r12), "+r"(r13), "=r"(r14), "=r"(r15), [wait] "+D"(rdi)
+                     :
+                     : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc");
+    uint64_t found[] = {rbx, r12, r13, r14, r15}, greatest = 0;
+    for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
+        greatest = found[i] > greatest ? found[i] : greatest;
+    }
+    return greatest;
+}
+
+TEST("a wait leaves nothing of the kernel's in registers in user mode") {
+    struct process_info info;
+    EXPECT_EQ(process_info((process_t) {HANDLE_INVALID}, &info), OK);
+    poll_t own;
+    EXPECT_EQ(poll_create(&own), OK);
+    uint64_t at_once = greatest_after_wait(own, 0);
+    uint64_t switched = greatest_after_wait(own, clock_ns() + NSEC_PER_MSEC);
+    if (info.isolation == ISOLATION_USER) {
+        EXPECT(at_once >> 47 == 0); // no address of the upper half
+        EXPECT(switched >> 47 == 0);
+    }
+    EXPECT_EQ(handle_close(own.handle), OK);
+}

@@ -88,6 +88,7 @@ entry_kernel_call:
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_RSP(%rcx), %rsp
     sti
+    nop // interrupts come after it: an emulator that goes on from here in one jump would not look for them
     ret
     CALL_KERNEL_ASIDE
 
@@ -144,6 +145,7 @@ return_from_kernel_call:
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_RSP(%rcx), %rsp
     sti
+    nop // interrupts come after it: an emulator that goes on from here in one jump would not look for them
     ret
 
 .macro PUSH_CALL
@@ -388,9 +390,9 @@ leave_kernel_call:
     movq THREAD_R12(%rdi), %r12
     movq THREAD_R13(%rdi), %r13
     movq THREAD_R14(%rdi), %r14
-    movq THREAD_R15(%rdi), %r15
     movq THREAD_RSP(%rdi), %rsp
     sti
+    movq THREAD_R15(%rdi), %r15 // interrupts come after it
     ret
 
 leave_full:

@@ -119,16 +119,18 @@ void arch_thread_init(struct arch_thread *thread, bool is_user, vaddr_t entry, v
         .ss = is_user ? SELECTOR_USER_DATA : SELECTOR_KERNEL_DATA,
         .resume_full = 1,
         .fpu_area = thread->fpu_area,
+        .has_modes = thread->has_modes,
     };
 }
 
-// In kernel isolation it goes on by returning; its call is one that keeps no other registers (entry.S).
+// In kernel isolation it goes on by returning; its call is one that keeps no other registers (entry.S). Interrupts come after
+// the instruction behind sti, which must not be the jump: emulators go on from there without looking for them.
 [[noreturn, gnu::always_inline]] void arch_end_call(struct arch_thread *thread, bool is_user) {
     kernel_unlock();
     if (is_user) {
         leave_to_user_call(thread);
     }
-    __asm__ volatile("movq %c[rsp](%0), %%rsp\n\tmovq %c[rbp](%0), %%rbp\n\txorl %%eax, %%eax\n\tsti\n\tret" ::"r"(thread),
+    __asm__ volatile("movq %c[rsp](%0), %%rsp\n\tmovq %c[rbp](%0), %%rbp\n\tsti\n\txorl %%eax, %%eax\n\tret" ::"r"(thread),
                      [rsp] "i"(THREAD_RSP), [rbp] "i"(THREAD_RBP)
                      : "memory");
     __builtin_unreachable();
