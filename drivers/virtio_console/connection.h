@@ -4,10 +4,13 @@
 #include "port.h"
 #include "record.h"
 
-// It begins: makes the stream's channel. ERR_STATE: there was one already
-status_t connection_begin(struct port *port, channel_t *out_client);
+#include <lending/lending.h>
 
-void connection_undo(void); // the client has not got it
+// It begins: makes the stream's channel, whose client may write what the lender has lent. ERR_STATE: there was one already
+status_t connection_begin(struct port *port, const struct client *lender, channel_t *out_client);
+
+void connection_undo(void);                          // the client has not got it
+void connection_disown(const struct client *lender); // it has left
 
 // The host's bytes: returns how many the client took. Fewer than all: its queue is full.
 size_t connection_deliver(bytes_t bytes);

@@ -13,6 +13,7 @@
 #include "tcp_stream.h"
 #include "udp_socket.h"
 #include "uri.h"
+#include <lending/lending.h>
 
 // What a client has open is found by its address.
 struct client {
@@ -39,6 +40,14 @@ static status_t network_open(struct client *client, const struct network_open *r
     }
     stack_leave();
     return status;
+}
+
+static status_t network_lend(struct client *client, const struct network_lend *request, struct network_lend_reply *reply) {
+    return lending_begin(client, folio_take(&request->folio), request->offset, request->size, &reply->lent);
+}
+
+static status_t network_unlend(struct client *client, const struct network_unlend *request) {
+    return lending_end(client, request->lent);
 }
 
 // --- resolve: the lookup has no memory of its own for the call, so the calls' tokens are kept here ---
@@ -126,6 +135,7 @@ static void disconnected(struct client *client) {
     udp_sockets_disown(client);
     stack_enter();
     tcp_streams_disown(client);
+    lendings_disown(client);
     stack_leave();
 }
 
