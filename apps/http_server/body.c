@@ -32,7 +32,7 @@ static status_t lend(enum body body, folio_t folio, uint64_t offset, uint64_t si
     struct network_lend request = {.offset = offset, .size = size};
     lent[body].name = 0;
     lent[body].start = offset;
-    TRY(handle_duplicate(folio.handle, RIGHT_READ | RIGHT_TRANSFER, &request.folio.handle));
+    TRY(handle_duplicate(folio.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE | RIGHT_DMA, &request.folio.handle));
     status_t status = network_lend_begin(need_network(), &request, on_lent, (void *) (uintptr_t) body);
     if (status != OK) {
         (void) handle_close(request.folio.handle); // it stayed here

@@ -8,6 +8,10 @@ enum { LENT_PER_CLIENT = 8 };
 enum : uint64_t { BYTES_PER_CLIENT = 64 << 20, BYTES_MAX = 256 << 20 };
 
 static struct lent lents[LENT_MAX];
+static size_t touched; // those from here on were never used
+
+unsigned lendings_ending;
+void (*lendings_on_end)(struct lent *lent);
 
 static status_t find_place(const struct client *lender, uint64_t size, struct lent **out_lent) {
     unsigned count = 0;
@@ -42,7 +46,15 @@ static status_t map(const struct client *lender, folio_t folio, uint64_t offset,
     TRY(find_place(lender, size, &lent));
     TRY(vmspace_map(folio, offset, size, MAP_READ, &address));
     *lent = (struct lent) {
-        .bytes = (const uint8_t *) (uintptr_t) address, .size = (uint32_t) size, .lender = lender, .references = 1};
+        .bytes = (const uint8_t *) (uintptr_t) address,
+        .size = (uint32_t) size,
+        .folio = folio,
+        .offset = offset,
+        .lender = lender,
+        .references = 1,
+    };
+    size_t count = (size_t) (lent - lents) + 1;
+    touched = count > touched ? count : touched;
     *out_lent = lent;
     return OK;
 }
@@ -50,11 +62,12 @@ static status_t map(const struct client *lender, folio_t folio, uint64_t offset,
 status_t lending_begin(const struct client *lender, folio_t folio, uint64_t offset, uint64_t size, uint32_t *out_name) {
     struct lent *lent = nullptr;
     status_t status = map(lender, folio, offset, size, &lent);
-    (void) handle_close(folio.handle);
-    if (status == OK) {
-        *out_name = (uint32_t) (lent - lents) + 1;
+    if (status != OK) {
+        (void) handle_close(folio.handle);
+        return status;
     }
-    return status;
+    *out_name = (uint32_t) (lent - lents) + 1;
+    return OK;
 }
 
 struct lent *lending_find(const struct client *lender, uint32_t name) {
@@ -63,8 +76,39 @@ struct lent *lending_find(const struct client *lender, uint32_t name) {
     return is_own ? lent : nullptr;
 }
 
+static bool is_within(const struct lent *lent, const void *address) {
+    return (uintptr_t) address - (uintptr_t) lent->bytes < lent->size; // of one that is not in use the size is 0
+}
+
+struct lent *lending_at(const void *address) {
+    static size_t last; // most bytes are of the same range as those before
+    if (is_within(&lents[last], address)) {
+        return &lents[last];
+    }
+    for (size_t i = 0; i < touched; i++) {
+        if (is_within(&lents[i], address)) {
+            last = i;
+            return &lents[i];
+        }
+    }
+    return nullptr;
+}
+
+void lendings_each(void (*visit)(struct lent *lent)) {
+    for (size_t i = 0; i < touched; i++) {
+        if (lents[i].bytes != nullptr) {
+            visit(&lents[i]);
+        }
+    }
+}
+
 void lending_release(struct lent *lent) {
     if (--lent->references == 0) {
+        lendings_ending--;
+        if (lendings_on_end != nullptr) {
+            lendings_on_end(lent);
+        }
+        (void) handle_close(lent->folio.handle);                  // it is ours
         (void) vmspace_unmap((uint64_t) (uintptr_t) lent->bytes); // it was mapped there
         *lent = (struct lent) {};
     }
@@ -72,6 +116,7 @@ void lending_release(struct lent *lent) {
 
 static void take_back(struct lent *lent) {
     lent->lender = nullptr;
+    lendings_ending++;
     lending_release(lent);
 }
 

@@ -32,3 +32,10 @@ void packet_copy_next(struct packet_cursor *at, uint8_t *to, size_t size) {
         }
     }
 }
+
+void packet_skip_part(struct packet_cursor *at) {
+    while (at->part->len == 0) {
+        at->part = at->part->next;
+    }
+    *at = (struct packet_cursor) {at->part->next, 0};
+}

@@ -14,3 +14,4 @@ struct packet_cursor {
 
 // Copies the packet's next bytes, of which there have to be so many.
 void packet_copy_next(struct packet_cursor *at, uint8_t *to, size_t size);
+void packet_skip_part(struct packet_cursor *at); // at whose beginning the place is, but for empty ones

@@ -43,11 +43,16 @@ static status_t network_open(struct client *client, const struct network_open *r
 }
 
 static status_t network_lend(struct client *client, const struct network_lend *request, struct network_lend_reply *reply) {
-    return lending_begin(client, folio_take(&request->folio), request->offset, request->size, &reply->lent);
+    TRY(lending_begin(client, folio_take(&request->folio), request->offset, request->size, &reply->lent));
+    link_lend(lending_find(client, reply->lent));
+    return OK;
 }
 
 static status_t network_unlend(struct client *client, const struct network_unlend *request) {
-    return lending_end(client, request->lent);
+    stack_enter();
+    status_t status = lending_end(client, request->lent);
+    stack_leave();
+    return status;
 }
 
 // --- resolve: the lookup has no memory of its own for the call, so the calls' tokens are kept here ---

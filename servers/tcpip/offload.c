@@ -17,7 +17,7 @@ enum : uint16_t {
     LEFT_OUT_WHEN_RECEIVING = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP,
 };
 
-void offload_begin(struct netif *netif, uint16_t offloads) {
+void offload_begin(struct netif *netif, uint8_t offloads) {
     uint16_t left_out = (offloads & FRAME_CHECKSUM_NEEDED) != 0 ? LEFT_OUT_WHEN_SENDING : 0;
     NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_ENABLE_ALL & ~left_out);
 }
@@ -51,7 +51,7 @@ static uint16_t cut_size(const struct netif *netif) {
     return tcp_segment_cut(pcb);
 }
 
-uint16_t offload_prepare(uint16_t offloads, const struct netif *netif, struct pbuf *packet, struct frame_offload *out_offload) {
+uint8_t offload_prepare(uint8_t offloads, const struct netif *netif, struct pbuf *packet, struct frame_offload *out_offload) {
     struct ip_hdr *ip = (offloads & FRAME_CHECKSUM_NEEDED) != 0 ? checksummed_header(packet) : nullptr;
     if (ip == nullptr) {
         return 0;

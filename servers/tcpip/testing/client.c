@@ -84,11 +84,12 @@ status_t lend(channel_t client, uint64_t folio_size, uint64_t offset, uint64_t s
     struct message message;
     struct network_lend request = {.offset = offset, .size = size};
     struct network_lend_reply reply = {};
-    TRY(folio_create(folio_size, 0, &request.folio));
+    TRY(folio_create(folio_size, FOLIO_CONTIGUOUS, &request.folio));
     TRY(mem_copy(fake_folio_memory(request.folio), folio_size, bytes, folio_size < sizeof(bytes) ? folio_size : sizeof(bytes)));
     TRY(network_lend_encode(&request, &message));
     message.header.transaction = 9;
     send_message(client, &message);
+    peer_run_driver();
     if (!fake_receive(client, &message) || message.header.transaction != 9) {
         return ERR_STATE;
     }
