@@ -8,6 +8,7 @@
 #include <netif/ethernet.h>
 
 #include "clocks.h"
+#include "cut.h"
 #include "link.h"
 #include "needs.h"
 #include "offload.h"
@@ -144,22 +145,39 @@ static void collect_transmitted(void) {
     }
 }
 
+static status_t give_frame(const struct pbuf *packet, const struct sending *sending) {
+    struct building frame;
+    struct packet_cursor behind_headers = {packet, sending->header_length};
+    if (!transmit_has_room(FRAME_PARTS_MAX)) {
+        return ERR_FULL;
+    }
+    transmit_build(&frame, FRAME_PARTS_MAX);
+    packet_copy(transmit_headers(&frame, sending->header_length), packet->payload, sending->header_length);
+    transmit_bytes(&frame, &behind_headers, packet->tot_len - sending->header_length);
+    transmit_give(&frame, sending->flags, sending->offload);
+    return OK;
+}
+
+static status_t give(const struct pbuf *packet, const struct sending *sending) {
+    return sending->is_cut_here ? cut_output(packet, sending) : give_frame(packet, sending);
+}
+
 // What there is no place for may find one when what was sent is taken back.
-static status_t give(const struct pbuf *packet, uint8_t flags, struct frame_offload offload) {
-    status_t status = transmit_packet(packet, flags, offload);
+static status_t send(const struct pbuf *packet, const struct sending *sending) {
+    status_t status = give(packet, sending);
     if (status == ERR_FULL) {
         collect_transmitted();
-        status = link.is_open ? transmit_packet(packet, flags, offload) : ERR_CLOSED;
+        status = link.is_open ? give(packet, sending) : ERR_CLOSED;
     }
     return status;
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
-    struct frame_offload offload = {};
-    uint8_t flags = offload_prepare(link.offloads, netif, packet, &offload);
-    bool is_cut = (flags & FRAME_SEGMENTS_NEEDED) != 0;
+    struct sending sending;
+    offload_prepare(link.offloads, netif, packet, &sending);
+    bool is_cut = sending.is_cut_here || (sending.flags & FRAME_SEGMENTS_NEEDED) != 0;
     bool fits = is_cut || packet->tot_len <= netif->mtu + SIZEOF_ETH_HDR;
-    status_t status = link.is_open && fits ? give(packet, flags, offload) : ERR_CLOSED;
+    status_t status = link.is_open && fits ? send(packet, &sending) : ERR_CLOSED;
     if (status == ERR_FULL) {
         link.is_blocked = true;
         return ERR_MEM;
@@ -175,14 +193,10 @@ static err_t link_output(struct netif *netif, struct pbuf *packet) {
     return ERR_OK;
 }
 
-bool link_cuts_segments(void) {
-    return (link.offloads & FRAME_SEGMENTS_NEEDED) != 0;
-}
-
 // There are buffers again: goes on where connections had to stop.
 static void resume_output(void) {
     collect_transmitted();
-    if (!link.is_blocked || transmit_room() == 0) {
+    if (!link.is_blocked) {
         return;
     }
     link.is_blocked = false;

@@ -3,7 +3,7 @@
 // A buffer that comes back tells that the device is through with the frame that began in it, and with what that referred to.
 #include <lwip/pbuf.h>
 
-#include "copy.h"
+#include "checksum.h"
 #include "transmit.h"
 
 #include <lending/lending.h>
@@ -36,7 +36,6 @@ static void buffer_back(uint16_t buffer) {
     free_buffers[free_count++] = buffer;
     if (under_way[buffer - FRAME_HALF].lent != 0) {
         lent_parts -= under_way[buffer - FRAME_HALF].lent_parts;
-        under_way[buffer - FRAME_HALF].lent_parts = 0;
         lent_set_clear(&under_way[buffer - FRAME_HALF].lent);
     }
 }
@@ -50,143 +49,117 @@ status_t transmit_collect(void) {
     return status == ERR_EMPTY ? OK : status;
 }
 
-size_t transmit_room(void) {
-    return free_count;
+// The ring has as many slots as parts may be under way: frame_give counts on that.
+bool transmit_has_room(size_t parts) {
+    return free_count >= parts && FRAME_HALF - free_count + lent_parts + parts <= FRAME_RING_SIZE;
 }
 
 bool transmit_has_lent(void) {
     return lent_parts > 0;
 }
 
-// --- What a packet is made of ---
+// --- Building a frame ---
 
-// Bytes of it that follow one another: in something that was lent, or to be copied.
-struct run {
-    struct lent *lent; // nullptr: to be copied
-    uint32_t offset;   // in what was lent
-    uint32_t length;
-};
-
-struct plan {
-    struct run runs[FRAME_PARTS_MAX];
-    size_t run_count;
-    size_t buffers, lent_parts;
-};
-
-static uint32_t offset_in(const struct lent *lent, const struct pbuf *part) {
-    return (uint32_t) ((const uint8_t *) part->payload - lent->bytes);
+void transmit_build(struct building *frame, size_t parts_max) {
+    frame->count = frame->room = 0;
+    frame->limit = parts_max;
+    frame->lent = frame->sum = 0;
+    frame->is_odd = frame->wants_sum = false;
 }
 
-// Only what lwIP refers to can be lent. Its own data it keeps behind the headers or in packets of their own.
-static struct lent *lent_of(const struct pbuf *part) {
-    struct lent *lent =
-        (part->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) == 0 ? lending_at(part->payload) : nullptr;
-    bool is_readable = lent != nullptr && lent->device != 0 && part->len <= lent->size - offset_in(lent, part);
-    return is_readable ? lent : nullptr; // lwIP joins what follows one another in memory, even in two mappings
+static void begin_buffer(struct building *frame) {
+    struct frame part = {.buffer = free_buffers[--free_count], .offset = FRAME_HEADROOM};
+    frame->to = frame_data(end, part);
+    frame->room = FRAME_ROOM;
+    frame->parts[frame->count++] = part;
 }
 
-static size_t buffers_for(size_t length) {
-    return (length + FRAME_ROOM - 1) / FRAME_ROOM;
+static uint8_t *take_room(struct building *frame, size_t size) {
+    uint8_t *to = frame->to;
+    frame->to += size;
+    frame->room -= size;
+    frame->parts[frame->count - 1].length += (uint16_t) size;
+    return to;
 }
 
-// Begins another run, or makes the last one longer. False: there are too many.
-static bool add_run(struct plan *plan, const struct pbuf *part) {
-    struct lent *lent = plan->run_count > 0 ? lent_of(part) : nullptr; // the device's own header goes in front of the first
-    struct run *last = plan->run_count > 0 ? &plan->runs[plan->run_count - 1] : nullptr;
-    if (last != nullptr && last->lent == nullptr && lent == nullptr) {
-        last->length += part->len;
-        return true;
-    }
-    if (plan->run_count == FRAME_PARTS_MAX) {
-        return false;
-    }
-    plan->runs[plan->run_count++] = (struct run) {lent, lent != nullptr ? offset_in(lent, part) : 0, part->len};
-    return true;
+uint8_t *transmit_headers(struct building *frame, size_t size) {
+    begin_buffer(frame);
+    return take_room(frame, size);
 }
 
-static void count_parts(struct plan *plan) {
-    plan->buffers = plan->lent_parts = 0;
-    for (size_t i = 0; i < plan->run_count; i++) {
-        if (plan->runs[i].lent != nullptr) {
-            plan->lent_parts++;
-        } else {
-            plan->buffers += buffers_for(plan->runs[i].length);
+static void copy(struct building *frame, const uint8_t *bytes, size_t size) {
+    transmit_copied += size;
+    for (size_t piece; size > 0; bytes += piece, size -= piece) {
+        if (frame->room == 0) {
+            begin_buffer(frame);
         }
+        piece = size < frame->room ? size : frame->room;
+        packet_copy(take_room(frame, piece), bytes, piece);
     }
 }
 
-// What is in too many pieces for a frame's parts is copied as a whole.
-static void make_plan(struct plan *plan, const struct pbuf *packet) {
-    bool fits = true;
-    plan->run_count = 0;
-    for (const struct pbuf *part = packet; part != nullptr && fits; part = part->next) {
-        fits = part->len == 0 || add_run(plan, part);
+// What lwIP refers to may be in something that was lent; its own data it keeps in packets of its own. It joins what follows
+// one another in memory, even in two mappings.
+static struct lent *lent_of(const struct pbuf *part, const uint8_t *bytes, size_t size) {
+    bool is_referred = (part->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) == 0;
+    struct lent *lent = is_referred ? lending_at(bytes) : nullptr;
+    bool is_readable = lent != nullptr && lent->device != 0 && size <= lent->size - (size_t) (bytes - lent->bytes);
+    return is_readable ? lent : nullptr;
+}
+
+// One part more must leave enough to copy what comes behind it.
+static bool has_part_left(const struct building *frame, size_t size_behind) {
+    return frame->count + 1 + (size_behind + FRAME_ROOM - 1) / FRAME_ROOM <= frame->limit;
+}
+
+static void refer(struct building *frame, struct lent *lent, const uint8_t *bytes, size_t size) {
+    frame->parts[frame->count++] = frame_of_lent(lent->device, (uint32_t) (bytes - lent->bytes), (uint16_t) size, 0);
+    frame->room = 0; // what comes next needs a buffer of its own
+    lent_set_add(&frame->lent, lent);
+}
+
+static void add_sum(struct building *frame, const uint8_t *bytes, size_t size) {
+    uint64_t sum = checksum_of(bytes, size);
+    frame->sum = checksum_add(frame->sum, frame->is_odd ? checksum_shift(sum) : sum);
+    frame->is_odd ^= size % 2 != 0;
+}
+
+void transmit_bytes(struct building *frame, struct packet_cursor *at, size_t size) {
+    while (size > 0) {
+        size_t left = at->part->len - at->position, piece = left < size ? left : size;
+        const uint8_t *bytes = (const uint8_t *) at->part->payload + at->position;
+        if (left == 0) {
+            *at = (struct packet_cursor) {at->part->next, 0};
+            continue;
+        }
+        size -= piece;
+        struct lent *lent = has_part_left(frame, size) ? lent_of(at->part, bytes, piece) : nullptr;
+        if (lent != nullptr) {
+            refer(frame, lent, bytes, piece);
+        } else {
+            copy(frame, bytes, piece);
+        }
+        if (frame->wants_sum) {
+            add_sum(frame, bytes, piece);
+        }
+        at->position += piece;
     }
-    count_parts(plan);
-    if (!fits || plan->buffers + plan->lent_parts > FRAME_PARTS_MAX) {
-        plan->runs[0] = (struct run) {nullptr, 0, packet->tot_len};
-        plan->run_count = 1;
-        count_parts(plan);
-    }
 }
 
-// --- Giving it to the driver ---
-
-struct giving {
-    struct packet_cursor at; // the bytes that come next
-    size_t parts_left;
-    uint8_t flags; // of the next part
-};
-
-static uint8_t take_flags(struct giving *giving) {
-    uint8_t flags = giving->flags | (--giving->parts_left > 0 ? FRAME_MORE : 0);
-    giving->flags = 0;
-    return flags;
-}
-
-// All frames' parts of this end are at most as many as the ring's slots, which frame_give counts on; buffers are free.
-static void give_copied(struct giving *giving, size_t length) {
-    for (size_t size; length > 0; length -= size) {
-        size = length < FRAME_ROOM ? length : FRAME_ROOM;
-        struct frame part = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, take_flags(giving), 0};
-        packet_copy_next(&giving->at, frame_data(end, part), size);
-        (void) !frame_give(end, FRAME_TRANSMIT, part); // it was held
-    }
-}
-
-static void give_lent(struct giving *giving, const struct run *run) {
-    struct frame part = frame_of_lent(run->lent->device, run->offset, (uint16_t) run->length, take_flags(giving));
-    (void) !frame_give(end, FRAME_TRANSMIT, part); // it needs no buffer
-    packet_skip_part(&giving->at);
-}
-
-static void give_plan(const struct plan *plan, const struct pbuf *packet, uint8_t flags, struct frame_offload offload) {
-    uint16_t first = free_buffers[free_count - 1];
-    struct giving giving = {{packet, 0}, plan->buffers + plan->lent_parts, flags};
+void transmit_give(struct building *frame, uint8_t flags, struct frame_offload offload) {
+    uint16_t first = frame->parts[0].buffer - FRAME_HALF;
+    size_t lent_count = 0;
     if (flags != 0) {
-        frame_write_offload(end, (struct frame) {.buffer = first}, offload);
+        frame_write_offload(end, frame->parts[0], offload);
     }
-    for (size_t i = 0; i < plan->run_count; i++) {
-        const struct run *run = &plan->runs[i];
-        if (run->lent == nullptr) {
-            give_copied(&giving, run->length);
-        } else {
-            give_lent(&giving, run);
-            lent_set_add(&under_way[first - FRAME_HALF].lent, run->lent);
-        }
+    frame->parts[0].flags = flags;
+    for (size_t i = 0; i < frame->count; i++) {
+        struct frame part = frame->parts[i];
+        part.flags |= i + 1 < frame->count ? FRAME_MORE : 0;
+        lent_count += part.lent != 0;
+        (void) !frame_give(end, FRAME_TRANSMIT, part); // its buffer was held
     }
-    under_way[first - FRAME_HALF].lent_parts = (uint8_t) plan->lent_parts;
-    lent_parts += plan->lent_parts;
-}
-
-status_t transmit_packet(const struct pbuf *packet, uint8_t flags, struct frame_offload offload) {
-    struct plan plan;
-    make_plan(&plan, packet);
-    size_t parts_under_way = FRAME_HALF - free_count + lent_parts;
-    bool has_slots = parts_under_way + plan.buffers + plan.lent_parts <= FRAME_RING_SIZE;
-    if (plan.buffers > free_count || !has_slots) {
-        return ERR_FULL;
-    }
-    give_plan(&plan, packet, flags, offload);
-    return OK;
+    under_way[first].lent = frame->lent;
+    under_way[first].lent_parts = (uint8_t) lent_count;
+    lent_parts += lent_count;
 }
