@@ -1,7 +1,6 @@
 // Which response a request gets.
 #include "response.h"
 
-#include "answer_cache.h"
 #include "conditions.h"
 #include "date.h"
 #include "target.h"
@@ -229,7 +228,7 @@ static void make_content(struct response *response, const struct request *reques
     }
 }
 
-static void make(struct response *response, const struct request *request) {
+void response_make(struct response *response, const struct request *request) {
     response_clear(response);
     unsigned status = request->status;
     if (status == 0 && request->method == METHOD_OTHER) {
@@ -242,16 +241,6 @@ static void make(struct response *response, const struct request *request) {
         make_error(response, request, status);
     } else {
         make_content(response, request);
-    }
-}
-
-void response_make(struct response *response, const struct request *request) {
-    const struct response *kept = answer_cache_find(request);
-    if (kept != nullptr) {
-        response_copy(response, kept);
-    } else {
-        make(response, request);
-        answer_cache_keep(request, response);
     }
 }
 

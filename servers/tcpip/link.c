@@ -7,6 +7,7 @@
 #include <lwip/priv/tcp_priv.h>
 #include <netif/ethernet.h>
 
+#include "acks.h"
 #include "clocks.h"
 #include "cut.h"
 #include "link.h"
@@ -84,7 +85,7 @@ static status_t packet_complete(struct pbuf *packet) {
     return OK;
 }
 
-static status_t packet_input(struct frame first) {
+static status_t input_packet(struct frame first) {
     struct pbuf *packet = packet_borrow(first);
     status_t status = (first.flags & FRAME_MORE) != 0 ? packet_complete(packet) : OK;
     link_counters.received++;
@@ -96,6 +97,42 @@ static status_t packet_input(struct frame first) {
     }
     port_restore_list();
     return status;
+}
+
+// The last frame, if it may turn out to be superfluous.
+struct held {
+    struct frame frame;
+    bool is_held;
+};
+
+static bool is_plain_ack(struct frame frame) {
+    return (frame.flags & FRAME_MORE) == 0 && ack_is_plain(frame_data(&link.end, frame), frame.length);
+}
+
+static void return_unread(struct frame frame) {
+    link_counters.received++;
+    (void) !frame_give(&link.end, FRAME_RECEIVE_RETURNED, frame); // it was just taken
+}
+
+static status_t input_held(struct held *held) {
+    bool was_held = held->is_held;
+    held->is_held = false;
+    return was_held ? input_packet(held->frame) : OK;
+}
+
+static status_t input_frame(struct held *held, struct frame frame) {
+    bool is_ack = is_plain_ack(frame);
+    if (is_ack && held->is_held && held->frame.flags == frame.flags &&
+        ack_is_superseded(frame_data(&link.end, held->frame), frame_data(&link.end, frame))) {
+        return_unread(held->frame);
+        held->is_held = false;
+    }
+    TRY(input_held(held));
+    if (!is_ack) {
+        return input_packet(frame);
+    }
+    *held = (struct held) {frame, true};
+    return OK;
 }
 
 static void free_out_of_order(void) {
@@ -120,12 +157,14 @@ static void link_fail(status_t status) {
 // The driver gets no buffer back before the batch ends, so that a flood can't make it endless.
 static void receive_batch(void) {
     struct frame frame;
+    struct held held = {};
     status_t status;
     do {
         do {
             status = frame_take(&link.end, FRAME_RECEIVED, &frame);
-            status = status == OK ? packet_input(frame) : status;
+            status = status == OK ? input_frame(&held, frame) : status;
         } while (status == OK);
+        (void) input_held(&held); // of one part: nothing is wrong with it
         if (status != ERR_EMPTY) {
             link_fail(status);
             return;
