@@ -7,6 +7,8 @@
 
 enum : uint64_t { DRAINED_FROM = 16 * 1024 }; // less than that even the slowest takes before it counts as idle
 
+uint64_t send_copied;
+
 void send_begin(struct http_connection *connection) {
     connection->head_sent = 0;
     connection->body_sent = 0;
@@ -66,6 +68,7 @@ static status_t send_pieces(struct http_connection *connection, const uint8_t *b
         size_t piece = left < STREAM_WRITE_DATA_MAX ? left : STREAM_WRITE_DATA_MAX;
         struct stream_write write = {.more = piece < left, .data = {body + connection->body_sent, piece}};
         TRY(stream_write_send(connection->stream, &write));
+        send_copied += piece;
         connection->body_sent += piece;
     }
     return OK;

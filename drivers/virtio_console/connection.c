@@ -26,6 +26,7 @@ static struct connection {
 } connection;
 
 static void (*on_change)(void);
+uint64_t connection_copied;
 
 void connections_on_change(void (*run)(void)) {
     on_change = run;
@@ -64,6 +65,7 @@ static size_t fill(const uint8_t *bytes, size_t size) {
         if (mem_copy(buffer + RECORD_HEADER_SIZE + connection.filled, room, bytes + done, part) != OK) {
             break;
         }
+        connection_copied += part;
         done += part;
         connection.filled += part;
         if (connection.filled == DATA_MAX) {

@@ -19,6 +19,8 @@ void connection_finish(void); // the host will send no more
 // Goes on with what waits for a free buffer.
 void connection_send_more(void);
 
+extern uint64_t connection_copied; // bytes of data, into the port's buffers
+
 bool connection_has_begun(void);
 bool connection_is_blocked(void); // the client's queue is full
 bool connection_wants_room(void); // something waits for a free buffer, or for the last one

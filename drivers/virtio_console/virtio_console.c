@@ -184,6 +184,7 @@ static status_t network_resolve(struct client *client, const struct network_reso
 
 static status_t network_status(struct client *client, struct network_status_reply *reply) {
     (void) client;
+    reply->bytes_copied = connection_copied;
     reply->connections = connection_has_begun();
     return OK;
 }

@@ -11,6 +11,7 @@
 #include "tcp_connect.h"
 #include "tcp_listener.h"
 #include "tcp_stream.h"
+#include "transmit.h"
 #include "udp_socket.h"
 #include "uri.h"
 #include <lending/lending.h>
@@ -129,6 +130,7 @@ static status_t network_status(struct client *client, struct network_status_repl
     reply->frames_sent = link_counters.sent;
     reply->frames_dropped = count_dropped();
     reply->checksum_errors = (uint64_t) stats->ip.chkerr + stats->icmp.chkerr + stats->udp.chkerr + stats->tcp.chkerr;
+    reply->bytes_copied = transmit_copied;
     reply->connections = count_connections();
     return OK;
 }
