@@ -2,7 +2,7 @@
 // make it slow, not wrong.
 #include "answer_cache.h"
 
-enum : size_t { ANSWERS_MAX = 16, HEAD_KEPT_MAX = 640 };
+enum : size_t { ANSWERS_MAX = 8, HEAD_KEPT_MAX = 640 };
 
 struct answer {
     size_t head_length; // 0: unused

@@ -43,7 +43,7 @@ TEST("the oldest answers make room") {
         keep(i);
         EXPECT(has(i) && (i == 0 || has(i - 1)));
     }
-    EXPECT(has(99 - 15) && !has(99 - 16));
+    EXPECT(has(99 - 7) && !has(99 - 8));
 }
 
 TEST("what depends on more than its head is not kept") {
@@ -60,14 +60,14 @@ TEST("the answer to a long head is not kept, nor in place of another one") {
     static uint8_t text[641];
     struct response found;
     __builtin_memset(text, 'a', sizeof(text));
-    for (unsigned i = 1; i <= 16; i++) {
+    for (unsigned i = 1; i <= 8; i++) {
         keep(i);
     }
     for (size_t i = 0; i < 20; i++) {
         answer_cache_keep((bytes_t) {text, sizeof(text)}, &complete, &(struct response) {.size = 1});
         EXPECT_EQ(answer_cache_find((bytes_t) {text, sizeof(text)}, &found), 0);
     }
-    EXPECT(has(1) && has(16));
+    EXPECT(has(1) && has(8));
     answer_cache_keep((bytes_t) {text, sizeof(text) - 1}, &complete, &(struct response) {.size = 1});
     EXPECT_EQ(answer_cache_find((bytes_t) {text, sizeof(text)}, &found), sizeof(text) - 1);
 }

@@ -70,8 +70,8 @@ static size_t segments_allowed(const struct tcp_pcb *pcb, bool is_copied, size_t
 // How much of it lwIP may be given now. Pieces are whole segments, so that a nearly full buffer makes no small ones.
 static size_t step_size(const struct tcp_pcb *pcb, size_t size, bool is_copied) {
     size_t segment = segment_size(pcb), room = tcp_sndbuf(pcb);
-    if (size <= segment && size <= room && pcb->snd_queuelen <= 1) {
-        return size; // of one segment each connection is sure
+    if (size <= segment && size <= room && pcb->snd_queuelen <= (is_copied ? 0 : 1)) {
+        return size; // of one segment each connection is sure, with a head in front of it that was copied
     }
     size_t object_size = HEADERS_SIZE + (is_copied ? smaller(size, segment) : 0);
     size_t most = smaller(segments_allowed(pcb, is_copied, object_size) * segment, UINT16_MAX - UINT16_MAX % segment);

@@ -41,6 +41,7 @@ static struct {
 } lent[FRAME_LENT_MAX + 1];
 static bool refuses_lent;
 static uint64_t lent_bytes_taken;
+static unsigned wrong_unlends;
 
 static status_t take_lent(const struct message *message, uint32_t *out_number) {
     struct ethernet_lend request;
@@ -70,12 +71,15 @@ static void answer_lend(const struct message *message) {
     fake_run();
 }
 
-static void forget_lent(uint32_t number) {
-    if (number >= 1 && number <= FRAME_LENT_MAX && lent[number].folio.handle != HANDLE_INVALID) {
-        (void) handle_close(lent[number].folio.handle);
-        lent[number].folio = (folio_t) {};
-        end.lent_sizes[number] = 0;
+// False: it is not lent.
+static bool forget_lent(uint32_t number) {
+    if (number == 0 || number > FRAME_LENT_MAX || lent[number].folio.handle == HANDLE_INVALID) {
+        return false;
     }
+    (void) handle_close(lent[number].folio.handle);
+    lent[number].folio = (folio_t) {};
+    end.lent_sizes[number] = 0;
+    return true;
 }
 
 static void take_messages(void) {
@@ -86,7 +90,7 @@ static void take_messages(void) {
         if (message.header.kind == ETHERNET_LEND) {
             answer_lend(&message);
         } else if (message.header.kind == ETHERNET_UNLEND && ethernet_unlend_decode(&message, &unlend) == OK) {
-            forget_lent(unlend.lent);
+            wrong_unlends += !forget_lent(unlend.lent);
         }
     }
 }
@@ -106,6 +110,11 @@ size_t peer_lent_count(void) {
         count += end.lent_sizes[number] != 0;
     }
     return count;
+}
+
+unsigned peer_wrong_unlends(void) {
+    take_messages();
+    return wrong_unlends;
 }
 
 uint64_t peer_lent_bytes_taken(void) {
@@ -142,7 +151,7 @@ void peer_driver_answer(status_t status) {
         .mac = {our_mac, 6}, .mtu = 1500, .offloads = offloads, .region = {(handle_t) folio.value}};
     struct message message;
     for (uint32_t number = 1; number <= FRAME_LENT_MAX; number++) {
-        forget_lent(number);
+        (void) forget_lent(number);
     }
     frame_begin(&end, (struct frame_region *) (void *) fake_folio_memory(reply.region), FRAME_DRIVER, 0);
     for (free_count = 0; free_count < FRAME_HALF; free_count++) {

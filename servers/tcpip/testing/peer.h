@@ -21,6 +21,7 @@ void peer_driver_break_rings(void);
 
 void peer_run_driver(void);           // answers what the component has lent to it
 void peer_refuse_lent(void);          // from then on
+unsigned peer_wrong_unlends(void);    // of what the driver has not
 size_t peer_lent_count(void);         // ranges that the driver has
 uint64_t peer_lent_bytes_taken(void); // so far, in frames
 
