@@ -2,7 +2,6 @@
 
 import json
 import socket
-import statistics
 import time
 from dataclasses import dataclass
 
@@ -17,8 +16,8 @@ from web import NETWORKS, kinds
 
 SYSTEM = "bench_web"
 TIMEOUT_SECONDS = 60
-BODIES = {2048: ("2 KiB", 200), 1 << 20: ("1 MiB", 20)}  # size: (title, requests a round)
-ROUNDS = 5
+BODIES = {2048: ("2 KiB", 60, 200), 1 << 20: ("1 MiB", 30, 20)}  # size: title, requests counted alone, and for the events
+SETTLE_SECONDS = 0.02
 EVENTS = {
     "bytes_copied": "bytes copied",
     "message_bytes": "in messages",
@@ -32,7 +31,7 @@ PAUSE_SECONDS = 0.2
 
 @dataclass
 class Figure:
-    instructions: float  # per request
+    instructions: int  # of the request that took the fewest: the host's pace decides how much comes together
     events: dict  # per request
 
 
@@ -74,20 +73,32 @@ def difference(after, before):
     return {key: after[key] - before[key] for key in after}
 
 
-def round_of(client, counter, path, requests):
-    """(instructions, events) per request. What asking for the counters takes is taken off."""
+def instructions_of(client, counter, path):
+    """Of one request, until the guest is idle again."""
+    start = counter.settled(SETTLE_SECONDS)
+    client.get(path)
+    return (counter.settled(SETTLE_SECONDS) - start).instructions
+
+
+def events_of(client, path, requests):
+    """Per request. What asking for the counters takes is taken off."""
     zero, before = client.events(), client.events()
-    counter.settled()
-    start = counter.read()
     for _ in range(requests):
         client.get(path)
-    instructions = (counter.settled() - start).instructions
     asking, both = difference(before, zero), difference(client.events(), before)
-    return instructions / requests, {key: max(0, both[key] - asking[key]) / requests for key in EVENTS}
+    return {key: max(0, both[key] - asking[key]) / requests for key in EVENTS}
+
+
+def figure_of(client, counter, size):
+    _, alone, together = BODIES[size]
+    path = f"/test/{size}"
+    client.get(path)
+    fewest = min(instructions_of(client, counter, path) for _ in range(alone))
+    return Figure(fewest, events_of(client, path, together))
 
 
 def measure(mode, kind, number):
-    """{size: Figure}: of each size the round with the fewest instructions, which the host disturbed least."""
+    """{size: Figure}."""
     subject = Starina(mode, SYSTEM, "/test/2048")
     network = networks.user() if kind == "user" else networks.tap(number)
     progress(f"Counting: {subject.title}, {NETWORKS[kind]}")
@@ -96,19 +107,11 @@ def measure(mode, kind, number):
             must_answer(subject, machine)
             time.sleep(PAUSE_SECONDS)
             client = Client(network)
-            figures = {}
-            for size, (_, requests) in BODIES.items():
-                client.get(f"/test/{size}")
-                rounds = [round_of(client, counter, f"/test/{size}", requests) for _ in range(ROUNDS)]
-                figures[size] = Figure(min(rounds, key=lambda found: found[0])[0], median_events(rounds))
+            figures = {size: figure_of(client, counter, size) for size in BODIES}
             client.close()
             return figures
     finally:
         network.close()
-
-
-def median_events(rounds):
-    return {key: statistics.median(events[key] for _, events in rounds) for key in EVENTS}
 
 
 def row(key, size, figure):
@@ -124,7 +127,7 @@ def main(options, build):
         "benchmark": "net",
         "host": table.host(),
         "answers": [
-            {"mode": mode, "network": kind, "body": size, "instructions": round(figure.instructions), **figure.events}
+            {"mode": mode, "network": kind, "body": size, "instructions": figure.instructions, **figure.events}
             for (mode, kind), size, figure in every
         ],
     }
