@@ -149,6 +149,12 @@ enum arch_map_flags : uint32_t {
 status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags,
                   struct account *account);
 
+// Makes the page tables for a range of pages. ERR_NO_MEMORY
+status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account);
+
+// Maps one page, whose page table is there, in place of what is mapped there: the same page, with fewer rights.
+void arch_map_page(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags);
+
 // Unmaps the pages that are mapped in the range and returns when no CPU can use them any more.
 void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
 

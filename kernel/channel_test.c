@@ -6,6 +6,7 @@
 #include "folio.h"
 #include "heap.h"
 #include "interrupt.h"
+#include "pager.h"
 #include "process.h"
 #include "scheduler.h"
 #include "syscall.h"
@@ -88,6 +89,12 @@ bool interrupt_has_news(const struct interrupt *) {
 bool process_collect(struct process *, struct thread *) {
     return has_none();
 }
+bool pager_collect(struct pager *, struct thread *) {
+    return has_none();
+}
+bool pager_has_news(const struct pager *) {
+    return has_none();
+}
 bool process_has_news(const struct process *) {
     return has_none();
 }
@@ -98,6 +105,9 @@ void process_destroy(struct object *object) {
     destroy_none(object);
 }
 void thread_object_destroy(struct object *object) {
+    destroy_none(object);
+}
+void pager_destroy(struct object *object) {
     destroy_none(object);
 }
 void timer_destroy(struct object *object) {

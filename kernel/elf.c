@@ -87,13 +87,22 @@ static status_t read_program_headers(struct elf *elf) {
     return elf->segment_count > 0 ? OK : ERR_MALFORMED;
 }
 
-static status_t map_copy(struct vmspace *space, const struct elf *elf, struct segment *segment, vaddr_t base) {
-    TRY(folio_create(space->account, segment->size, false, &segment->copy));
-    for (uint64_t done = 0, run; done < segment->file_size; done += run) {
-        run = folio_run(segment->copy, done, segment->file_size - done);
-        folio_read(elf->image, elf->offset + segment->offset + done, physical_to_kernel(folio_page(segment->copy, done)), run);
+static status_t copy_content(const struct elf *elf, const struct segment *segment) {
+    for (uint64_t done = 0, part; done < segment->file_size; done += part) {
+        part = segment->file_size - done < PAGE_SIZE ? segment->file_size - done : PAGE_SIZE;
+        struct folio_page page;
+        TRY(folio_get_page(segment->copy, done, true, &page));
+        folio_read(elf->image, elf->offset + segment->offset + done, physical_to_kernel(page.physical), part);
     }
-    status_t status = vmspace_map_at(space, base + segment->address, segment->copy, 0, segment->size, segment->flags);
+    return OK;
+}
+
+static status_t map_copy(struct vmspace *space, const struct elf *elf, struct segment *segment, vaddr_t base) {
+    TRY(folio_create(space->account, segment->size, 0, &segment->copy));
+    status_t status = copy_content(elf, segment);
+    if (status == OK) {
+        status = vmspace_map_at(space, base + segment->address, segment->copy, 0, segment->size, segment->flags);
+    }
     object_release(&segment->copy->object); // on success the mapping keeps it
     return status;
 }
@@ -161,7 +170,7 @@ static status_t relocate(struct elf *elf, vaddr_t base) {
             return ERR_MALFORMED;
         }
         uint64_t value = base + relocation.addend;
-        folio_write(segment->copy, relocation.address - segment->address, &value, sizeof(value));
+        TRY(folio_write(segment->copy, relocation.address - segment->address, &value, sizeof(value)));
     }
     return OK;
 }

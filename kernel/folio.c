@@ -5,8 +5,11 @@
 #include "list.h"
 #include "memory.h"
 #include "page.h"
+#include "pager.h"
 #include "process.h"
 #include "syscall.h"
+
+enum : uint64_t { FOLIO_SIZE_MAX = 1ull << 40, PREFETCH_MAX = 1 << 20 };
 
 static uint64_t round_to_pages(uint64_t size) {
     return (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
@@ -18,24 +21,21 @@ static struct folio *folio_allocate(struct account *account, enum folio_kind kin
         object_init(&folio->object, OBJECT_FOLIO, account);
         folio->kind = kind;
         folio->size = size;
+        list_init(&folio->mappings);
     }
     return folio;
 }
 
-static size_t page_list_bytes(const struct folio *folio) {
-    return folio->size / PAGE_SIZE * sizeof(paddr_t);
+// All that its pages will take is charged now, so that none of them can be refused later.
+static status_t promise_pages(struct folio *folio) {
+    TRY(page_reserve(folio->object.account, folio->size));
+    folio->promised = folio->size;
+    return page_tree_make_all(&folio->pages, folio->object.account);
 }
 
-static status_t allocate_pages(struct folio *folio) {
-    struct account *account = folio->object.account;
-    folio->pages = heap_allocate(page_list_bytes(folio), account);
-    if (folio->pages == nullptr) {
-        return ERR_NO_MEMORY;
-    }
-    for (uint64_t i = 0; i < folio->size / PAGE_SIZE; i++) {
-        TRY(page_allocate(account, 0, &folio->pages[i]));
-    }
-    return OK;
+static status_t make_pages(struct folio *folio) {
+    TRY(page_tree_init(&folio->pages, folio->size / PAGE_SIZE, folio->object.account));
+    return folio->is_sparse ? OK : promise_pages(folio);
 }
 
 // The allocator's blocks are powers of two: what is too much goes back.
@@ -49,16 +49,22 @@ static status_t allocate_range(struct folio *folio) {
     return OK;
 }
 
-status_t folio_create(struct account *account, uint64_t size, bool is_contiguous, struct folio **out_folio) {
+status_t folio_create(struct account *account, uint64_t size, uint32_t flags, struct folio **out_folio) {
+    bool is_sparse = (flags & FOLIO_SPARSE) != 0;
+    if (size > FOLIO_SIZE_MAX) {
+        return ERR_TOO_LARGE;
+    }
     // Checked first, so that a size no memory could hold costs nothing.
-    if (size > page_total_bytes || round_to_pages(size) > account->limit - account->used) {
+    if (!is_sparse && (size > page_total_bytes || round_to_pages(size) > account->limit)) {
         return ERR_NO_MEMORY;
     }
+    bool is_contiguous = (flags & FOLIO_CONTIGUOUS) != 0;
     struct folio *folio = folio_allocate(account, is_contiguous ? FOLIO_RANGE : FOLIO_PAGES, round_to_pages(size));
     if (folio == nullptr) {
         return ERR_NO_MEMORY;
     }
-    status_t status = is_contiguous ? allocate_range(folio) : allocate_pages(folio);
+    folio->is_sparse = is_sparse;
+    status_t status = is_contiguous ? allocate_range(folio) : make_pages(folio);
     if (status != OK) {
         object_release(&folio->object);
         return status;
@@ -78,14 +84,16 @@ status_t folio_create_of_range(struct account *account, enum folio_kind kind, pa
     return OK;
 }
 
-static void free_page_list(struct folio *folio) {
-    if (folio->pages == nullptr) {
-        return;
+static void free_pages(struct folio *folio) {
+    struct account *account = folio->object.account;
+    const uint64_t *entry;
+    for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at)) != nullptr; at++) {
+        if ((*entry & PAGE_BORROWED) == 0) {
+            page_free(account, 0, *entry & ~(PAGE_SIZE - 1));
+        }
     }
-    for (uint64_t i = 0; i < folio->size / PAGE_SIZE && folio->pages[i] != 0; i++) {
-        page_free(folio->object.account, 0, folio->pages[i]);
-    }
-    heap_free(folio->pages, page_list_bytes(folio), folio->object.account);
+    page_unreserve(account, folio->promised);
+    page_tree_destroy(&folio->pages, account);
 }
 
 static void free_range(struct folio *folio) {
@@ -96,46 +104,50 @@ static void free_range(struct folio *folio) {
 
 void folio_destroy(struct object *object) {
     struct folio *folio = (struct folio *) object;
+    if (folio->pager != nullptr) {
+        pager_folio_gone(folio->pager);
+    }
     if (folio->kind == FOLIO_PAGES) {
-        free_page_list(folio);
+        free_pages(folio);
     } else if (folio->kind == FOLIO_RANGE) {
         free_range(folio);
+    }
+    if (folio->origin != nullptr) {
+        object_release(&folio->origin->object);
     }
     heap_free(folio, sizeof(*folio), object->account);
 }
 
-paddr_t folio_page(const struct folio *folio, uint64_t offset) {
-    uint64_t page_start = offset & ~(PAGE_SIZE - 1);
-    return folio->kind == FOLIO_PAGES ? folio->pages[offset / PAGE_SIZE] : folio->base + page_start;
-}
+// --- The kernel's own access ---
 
-uint64_t folio_run(const struct folio *folio, uint64_t offset, uint64_t size) {
-    if (folio->kind != FOLIO_PAGES) {
-        return size;
-    }
-    uint64_t run = PAGE_SIZE - offset % PAGE_SIZE;
-    while (run < size && folio_page(folio, offset + run) == folio_page(folio, offset) + run + offset % PAGE_SIZE) {
-        run += PAGE_SIZE;
-    }
-    return run < size ? run : size;
-}
-
-static uint8_t *pointer_at(const struct folio *folio, uint64_t offset) {
-    return (uint8_t *) physical_to_kernel(folio_page(folio, offset)) + offset % PAGE_SIZE;
+// How much of a range lies in the page of its first byte.
+static uint64_t in_page(uint64_t offset, uint64_t size) {
+    uint64_t rest = PAGE_SIZE - offset % PAGE_SIZE;
+    return rest < size ? rest : size;
 }
 
 void folio_read(const struct folio *folio, uint64_t offset, void *to, size_t size) {
-    for (uint64_t done = 0, run; done < size; done += run) {
-        run = folio_run(folio, offset + done, size - done);
-        memcpy((uint8_t *) to + done, pointer_at(folio, offset + done), run);
+    for (uint64_t done = 0, part; done < size; done += part) {
+        part = in_page(offset + done, size - done);
+        struct folio_page page;
+        if (folio_find_page(folio, offset + done, &page)) {
+            const uint8_t *from = physical_to_kernel(page.physical);
+            memcpy((uint8_t *) to + done, from + (offset + done) % PAGE_SIZE, part);
+        } else {
+            memset((uint8_t *) to + done, 0, part);
+        }
     }
 }
 
-void folio_write(struct folio *folio, uint64_t offset, const void *from, size_t size) {
-    for (uint64_t done = 0, run; done < size; done += run) {
-        run = folio_run(folio, offset + done, size - done);
-        memcpy(pointer_at(folio, offset + done), (const uint8_t *) from + done, run);
+status_t folio_write(struct folio *folio, uint64_t offset, const void *from, size_t size) {
+    for (uint64_t done = 0, part; done < size; done += part) {
+        part = in_page(offset + done, size - done);
+        struct folio_page page;
+        TRY(folio_get_page(folio, offset + done, true, &page));
+        uint8_t *to = physical_to_kernel(page.physical);
+        memcpy(to + (offset + done) % PAGE_SIZE, (const uint8_t *) from + done, part);
     }
+    return OK;
 }
 
 // --- System calls ---
@@ -144,13 +156,54 @@ void folio_write(struct folio *folio, uint64_t offset, const void *from, size_t 
 enum : uint32_t { FOLIO_RIGHTS = RIGHT_READ | RIGHT_WRITE | RIGHT_TRANSFER | RIGHT_DUPLICATE };
 
 status_t sys_folio_create(struct thread *thread, uint64_t size, uint32_t flags, uint64_t *out_folio) {
-    if (size == 0 || (flags & ~FOLIO_CONTIGUOUS) != 0) {
+    bool is_known = flags == 0 || flags == FOLIO_CONTIGUOUS || flags == FOLIO_SPARSE;
+    if (size == 0 || !is_known) {
         return ERR_INVALID_ARGUMENT;
     }
-    bool is_contiguous = (flags & FOLIO_CONTIGUOUS) != 0;
     struct folio *folio;
-    TRY(folio_create(thread->process->account, size, is_contiguous, &folio));
-    return process_add_handle(thread->process, &folio->object, FOLIO_RIGHTS | (is_contiguous ? RIGHT_DMA : 0), out_folio);
+    TRY(folio_create(thread->process->account, size, flags, &folio));
+    uint32_t rights = FOLIO_RIGHTS | ((flags & FOLIO_CONTIGUOUS) != 0 ? RIGHT_DMA : 0);
+    return process_add_handle(thread->process, &folio->object, rights, out_folio);
+}
+
+status_t sys_folio_clone(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint32_t flags,
+                         uint64_t *out_folio) {
+    struct object *object;
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, RIGHT_READ, &object));
+    struct folio *source = (struct folio *) object;
+    if (!is_whole_pages(offset, size) || !folio_holds(source, offset, size) || (flags & ~FOLIO_SPARSE) != 0) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    if (source->kind != FOLIO_PAGES && source->kind != FOLIO_IMAGE) {
+        return ERR_NOT_SUPPORTED;
+    }
+    struct folio *clone;
+    TRY(folio_clone(thread->process->account, source, offset, size, flags, &clone));
+    return process_add_handle(thread->process, &clone->object, FOLIO_RIGHTS, out_folio);
+}
+
+status_t sys_folio_prefetch(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint64_t deadline,
+                            uint64_t *out_size) {
+    struct object *object;
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, RIGHT_READ, &object));
+    struct folio *folio = (struct folio *) object;
+    if (!is_whole_pages(offset, size) || !folio_holds(folio, offset, size)) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    size = size < PREFETCH_MAX ? size : PREFETCH_MAX;
+    *out_size = 0;
+    while (*out_size < size) {
+        struct folio_page page;
+        status_t status = folio_get_page(folio, offset + *out_size, false, &page);
+        if (status == OK) {
+            *out_size += PAGE_SIZE;
+        } else if (*out_size > 0) {
+            return OK;
+        } else {
+            return status == ERR_EMPTY ? pager_wait(thread, folio, offset, size, deadline) : status;
+        }
+    }
+    return OK;
 }
 
 status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint64_t address, uint64_t size,

@@ -1,6 +1,6 @@
 // Folios on the host: what a device may still write to is not given to anybody else.
 //
-// test-with: kernel/folio.c kernel/handle.c
+// test-with: kernel/folio.c kernel/folio_pages.c kernel/page_tree.c kernel/handle.c
 #include "folio.h"
 
 #include "heap.h"
@@ -21,7 +21,7 @@ status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint6
 
 // --- The rest of the kernel ---
 
-uint64_t page_total_bytes = 1 << 30;
+uint64_t page_total_bytes = 1 << 30, page_free_bytes = 1 << 30, page_reserved_bytes;
 static uint64_t pages_out;
 static struct object resource = {.type = OBJECT_RESOURCE, .references = 1};
 
@@ -49,6 +49,34 @@ status_t page_allocate(struct account *, unsigned order, paddr_t *out_page) {
 
 void page_free(struct account *, unsigned order, paddr_t) {
     pages_out -= 1u << order;
+}
+
+status_t page_reserve(struct account *, uint64_t) {
+    return OK;
+}
+
+void page_unreserve(struct account *, uint64_t) {
+}
+
+status_t page_share(struct account *, paddr_t) {
+    return OK;
+}
+
+bool page_is_shared(paddr_t) {
+    return false;
+}
+
+void vmspace_unmap_folio(const struct folio *, uint64_t, uint64_t) {
+}
+
+status_t pager_wait(struct thread *, struct folio *, uint64_t, uint64_t, nsec_t) {
+    return STATUS_BLOCKED;
+}
+
+void pager_folio_gone(struct pager *) {
+}
+
+void pager_page_written(struct pager *, uint64_t *) {
 }
 
 bool arch_is_ram(paddr_t, uint64_t) {

@@ -15,7 +15,7 @@ enum { VECTOR_COUNT = 256, LINE_COUNT = 256 };
 static struct interrupt *by_vector[VECTOR_COUNT];
 static bool line_is_taken[LINE_COUNT];
 
-uint64_t interrupt_count;
+uint64_t interrupt_count, interrupt_timer_count;
 
 void interrupt_destroy(struct object *object) {
     struct interrupt *interrupt = (struct interrupt *) object;

@@ -17,4 +17,4 @@ void interrupt_destroy(struct object *object);
 bool interrupt_collect(struct interrupt *interrupt, struct thread *thread);
 bool interrupt_has_news(const struct interrupt *interrupt);
 
-extern uint64_t interrupt_count; // since boot
+extern uint64_t interrupt_count, interrupt_timer_count; // since boot; the latter are among the former

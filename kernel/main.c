@@ -77,10 +77,11 @@ static struct folio *archive_folio(void) {
 
 static struct folio *boot_info_folio(void) {
     struct folio *folio;
-    if (folio_create(&kernel_account, sizeof(struct boot_info_page), false, &folio) != OK) {
+    struct folio_page memory;
+    if (folio_create(&kernel_account, PAGE_SIZE, 0, &folio) != OK || folio_get_page(folio, 0, true, &memory) != OK) {
         panic("no memory for the boot information");
     }
-    struct boot_info_page *page = physical_to_kernel(folio_page(folio, 0));
+    struct boot_info_page *page = physical_to_kernel(memory.physical);
     static_assert(sizeof(*page) <= PAGE_SIZE);
     page->archive_size = archive_header()->size;
     page->ecam_base = machine_info.ecam_base;
@@ -174,6 +175,7 @@ static void bring_online(void) {
 [[noreturn]] void kernel_on_timer(void) {
     struct cpu *cpu = cpu_self();
     interrupt_count++;
+    interrupt_timer_count++;
     trace(TRACE_TIMER, 0, 0);
     cpu->armed = DEADLINE_NEVER;
     cpu->must_arm = true;

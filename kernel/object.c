@@ -5,6 +5,7 @@
 #include "channel.h"
 #include "folio.h"
 #include "interrupt.h"
+#include "pager.h"
 #include "poll.h"
 #include "process.h"
 #include "thread.h"
@@ -19,6 +20,7 @@ static void (*const destroy[])(struct object *) = {
     [OBJECT_FOLIO] = folio_destroy,          [OBJECT_PROCESS] = process_destroy,
     [OBJECT_THREAD] = thread_object_destroy, [OBJECT_TIMER] = timer_destroy,
     [OBJECT_INTERRUPT] = interrupt_destroy,  [OBJECT_RESOURCE] = resource_destroy,
+    [OBJECT_PAGER] = pager_destroy,
 };
 
 // Destroying an object may release others (a channel's queue holds handles). They wait in a list instead of nesting, so

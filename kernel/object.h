@@ -12,6 +12,7 @@ enum object_type : uint8_t {
     OBJECT_TIMER,
     OBJECT_INTERRUPT,
     OBJECT_RESOURCE,
+    OBJECT_PAGER,
 };
 
 struct object {

@@ -5,8 +5,9 @@
 #include "list.h"
 #include "memory.h"
 
-// One byte per page: the order of the free block that begins there, plus 1; 0 for anything else.
-enum : uint8_t { NOT_A_FREE_BLOCK = 0 };
+// One byte per page: the order of the free block that begins there, plus 1; PAGE_SHARED plus the number of owners beyond
+// the first; 0 for anything else.
+enum : uint8_t { NOT_A_FREE_BLOCK = 0, PAGE_SHARED = 0x80, PAGE_SHARED_MAX = 0xff };
 
 struct zone {
     paddr_t base;     // first page
@@ -18,7 +19,7 @@ struct zone {
 static struct zone zones[MEMORY_RANGES_MAX];
 static size_t zone_count;
 static struct list free_blocks[PAGE_ORDER_MAX + 1];
-uint64_t page_total_bytes, page_free_bytes;
+uint64_t page_total_bytes, page_free_bytes, page_reserved_bytes;
 
 static uint64_t block_bytes(unsigned order) {
     return PAGE_SIZE << order;
@@ -119,22 +120,72 @@ static bool take_block(unsigned order, paddr_t *out_block) {
     return true;
 }
 
+status_t page_reserve(struct account *account, uint64_t bytes) {
+    while (account_charge(account, bytes) != OK) {
+        if (!page_reclaim(account)) {
+            return ERR_NO_MEMORY;
+        }
+    }
+    while (bytes > page_available_bytes()) {
+        if (!page_reclaim(nullptr)) {
+            account_release(account, bytes);
+            return ERR_NO_MEMORY;
+        }
+    }
+    page_reserved_bytes += bytes;
+    return OK;
+}
+
+void page_unreserve(struct account *account, uint64_t bytes) {
+    page_reserved_bytes -= bytes;
+    account_release(account, bytes);
+}
+
 status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page) {
     if (order > PAGE_ORDER_MAX) {
         return ERR_NO_MEMORY;
     }
-    TRY(account_charge(account, block_bytes(order)));
-    if (!take_block(order, out_page)) {
-        account_release(account, block_bytes(order));
-        return ERR_NO_MEMORY;
+    TRY(page_reserve(account, block_bytes(order)));
+    while (!take_block(order, out_page)) { // there is enough, though not in one piece
+        if (!page_reclaim(nullptr)) {
+            page_unreserve(account, block_bytes(order));
+            return ERR_NO_MEMORY;
+        }
     }
+    page_reserved_bytes -= block_bytes(order);
     page_free_bytes -= block_bytes(order);
     memset(physical_to_kernel(*out_page), 0, block_bytes(order));
     return OK;
 }
 
+status_t page_share(struct account *account, paddr_t page) {
+    uint8_t *state = block_state(zone_of(page), page);
+    if (*state == PAGE_SHARED_MAX) {
+        return ERR_LIMIT;
+    }
+    TRY(page_reserve(account, PAGE_SIZE));
+    *state = *state == NOT_A_FREE_BLOCK ? PAGE_SHARED + 1 : *state + 1;
+    return OK;
+}
+
+bool page_is_shared(paddr_t page) {
+    return *block_state(zone_of(page), page) > PAGE_SHARED;
+}
+
+static void leave_shared(uint8_t *state) {
+    (*state)--;
+    if (*state == PAGE_SHARED) {
+        *state = NOT_A_FREE_BLOCK;
+    }
+}
+
 void page_free(struct account *account, unsigned order, paddr_t page) {
     struct zone *zone = zone_of(page);
+    if (page_is_shared(page)) {
+        leave_shared(block_state(zone, page));
+        page_unreserve(account, PAGE_SIZE);
+        return;
+    }
     page_free_bytes += block_bytes(order);
     account_release(account, block_bytes(order));
     while (order < PAGE_ORDER_MAX) {

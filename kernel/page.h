@@ -10,8 +10,25 @@ void page_init(void); // from boot_info
 
 // Gives 2^order zeroed, physically contiguous pages. ERR_NO_MEMORY: the account's limit or the machine.
 status_t page_allocate(struct account *account, unsigned order, paddr_t *out_page);
-void page_free(struct account *account, unsigned order, paddr_t page);
+void page_free(struct account *account, unsigned order, paddr_t page); // of a shared page: by one of its owners
+
+// Promises: what is reserved is charged now, and single pages of it can be had later without fail, by giving up as much of
+// the reservation directly before. ERR_NO_MEMORY
+status_t page_reserve(struct account *account, uint64_t bytes);
+void page_unreserve(struct account *account, uint64_t bytes);
+
+// Gives a page another owner, who pays as for a page of its own: the memory for a copy is reserved, so that none of the
+// owners can be refused one. Such an owner frees its share and then allocates. ERR_NO_MEMORY, ERR_LIMIT: too many owners
+status_t page_share(struct account *account, paddr_t page);
+bool page_is_shared(paddr_t page);
+
+// Frees a page of the account (nullptr: of any) whose content can be had again. False: there is none (pager.c).
+bool page_reclaim(const struct account *account);
 
 unsigned page_order_for(uint64_t bytes); // smallest order whose block holds `bytes`
 
-extern uint64_t page_total_bytes, page_free_bytes;
+extern uint64_t page_total_bytes, page_free_bytes, page_reserved_bytes;
+
+static inline uint64_t page_available_bytes(void) {
+    return page_free_bytes - page_reserved_bytes;
+}

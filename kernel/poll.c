@@ -4,6 +4,7 @@
 #include "channel.h"
 #include "heap.h"
 #include "interrupt.h"
+#include "pager.h"
 #include "process.h"
 #include "scheduler.h"
 #include "syscall.h"
@@ -76,6 +77,8 @@ static struct watch *watch_of(struct object *object) {
         return &((struct interrupt *) object)->watch;
     case OBJECT_PROCESS:
         return &((struct process *) object)->watch;
+    case OBJECT_PAGER:
+        return &((struct pager *) object)->watch;
     default:
         return nullptr;
     }
@@ -100,6 +103,8 @@ static bool collect(struct object *object, struct thread *thread) {
         return interrupt_collect((struct interrupt *) object, thread);
     case OBJECT_PROCESS:
         return process_collect((struct process *) object, thread);
+    case OBJECT_PAGER:
+        return pager_collect((struct pager *) object, thread);
     default:
         return false;
     }
@@ -115,6 +120,8 @@ static bool has_news(const struct object *object) {
         return interrupt_has_news((const struct interrupt *) object);
     case OBJECT_PROCESS:
         return process_has_news((const struct process *) object);
+    case OBJECT_PAGER:
+        return pager_has_news((const struct pager *) object);
     default:
         return false;
     }

@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "lock.h"
+#include "pager.h"
 #include "process.h"
 #include "syscall.h"
 #include "trace.h"
@@ -112,6 +113,11 @@ static void make_ready_somewhere(struct thread *thread) {
     notify(cpu, thread);
 }
 
+void scheduler_make_ready_interrupted(struct thread *thread) {
+    timeout_stop(&thread->timeout);
+    make_ready_somewhere(thread);
+}
+
 void scheduler_make_ready(struct thread *thread) {
     if (arch_cpu_current() != nullptr && scheduler_may_queue(thread)) {
         scheduler_queue(thread);
@@ -182,6 +188,8 @@ static void wait_timed_out(struct timeout *timeout) {
     struct thread *thread = LIST_CONTAINER(timeout, struct thread, timeout);
     if (thread->call_channel != nullptr) {
         channel_end_call(thread->call_channel, ERR_TIMED_OUT);
+    } else if (thread->wait_pager != nullptr) {
+        pager_end_wait(thread, ERR_TIMED_OUT);
     } else {
         thread_end_wait(thread, ERR_TIMED_OUT);
         scheduler_make_ready(thread);

@@ -16,6 +16,7 @@ void thread_block(struct thread *thread, nsec_t deadline);
 void thread_end_wait(struct thread *thread, status_t status);
 
 void scheduler_make_ready(struct thread *thread);
+void scheduler_make_ready_interrupted(struct thread *thread); // one that waited in a fault, and is to make it once more
 
 // The running thread has just blocked: this one goes on in its place, with the rest of its time slice, unless something
 // more important is ready.

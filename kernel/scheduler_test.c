@@ -76,6 +76,9 @@ void vmspace_destroy(struct vmspace *) {
 void thread_free(struct thread *thread) {
     thread->state = THREAD_NEW;
 }
+void pager_end_wait(struct thread *, status_t) {
+}
+
 void channel_end_call(struct channel *, status_t) {
 }
 void poll_forget_waiter(struct thread *) {

@@ -23,10 +23,28 @@ void syscall_limit_reset(struct cpu *cpu) {
     cpu->arch.call_limit = trace_area.events != 0 ? 0 : SYSCALL_COUNT;
 }
 
+// What is not there yet comes, if that needs no pager: system calls do not wait for one.
+
 status_t syscall_copy_in(struct thread *thread, void *to, uaddr_t from, size_t size) {
-    return vmspace_covers(thread->process->space, from, size) && arch_copy_in(to, from, size) ? OK : ERR_BAD_ADDRESS;
+    const struct vmspace *space = thread->process->space;
+    if (!vmspace_covers(space, from, size)) {
+        return ERR_BAD_ADDRESS;
+    }
+    if (arch_copy_in(to, from, size)) {
+        return OK;
+    }
+    TRY(vmspace_touch_range(space, from, size, MAP_READ));
+    return arch_copy_in(to, from, size) ? OK : ERR_BAD_ADDRESS;
 }
 
 status_t syscall_copy_out(struct thread *thread, uaddr_t to, const void *from, size_t size) {
-    return vmspace_covers(thread->process->space, to, size) && arch_copy_out(to, from, size) ? OK : ERR_BAD_ADDRESS;
+    const struct vmspace *space = thread->process->space;
+    if (!vmspace_covers(space, to, size)) {
+        return ERR_BAD_ADDRESS;
+    }
+    if (arch_copy_out(to, from, size)) {
+        return OK;
+    }
+    TRY(vmspace_touch_range(space, to, size, MAP_WRITE));
+    return arch_copy_out(to, from, size) ? OK : ERR_BAD_ADDRESS;
 }

@@ -2,6 +2,7 @@
 #include "system.h"
 
 #include "interrupt.h"
+#include "lock.h"
 #include "log.h"
 #include "page.h"
 #include "scheduler.h"
@@ -34,13 +35,16 @@ status_t sys_system_info(struct thread *thread, uaddr_t address) {
         .booted_ns = booted_ns,
         .booted_instructions = booted_instructions,
         .memory_total = page_total_bytes,
-        .memory_free = page_free_bytes,
+        .memory_free = page_available_bytes(),
         .kernel_memory = kernel_account.used,
         .cpu_count = cpu_count,
         .interrupts = interrupt_count,
         .context_switches = scheduler_switches,
         .ipis = scheduler_ipis,
         .address_space_switches = scheduler_space_switches,
+        .timer_interrupts = interrupt_timer_count,
+        .lock_waits = kernel_lock_waits,
+        .lock_spins = kernel_lock_spins,
     };
     return syscall_copy_out(thread, address, &info, sizeof(info));
 }

@@ -3,6 +3,7 @@
 
 #include "channel.h"
 #include "heap.h"
+#include "pager.h"
 #include "poll.h"
 #include "scheduler.h"
 #include "syscall.h"
@@ -15,7 +16,7 @@ static uint32_t next_id = 1;
 // Maps new memory of its own for a thread.
 static status_t map_new(struct process *process, uint64_t size, struct folio **out_folio, vaddr_t *out_address) {
     struct folio *folio;
-    TRY(folio_create(process->account, size, false, &folio));
+    TRY(folio_create(process->account, size, 0, &folio));
     status_t status = vmspace_map(process->space, folio, 0, folio->size, MAP_READ | MAP_WRITE, out_address);
     object_release(&folio->object); // on success the mapping keeps it
     if (status == OK) {
@@ -24,15 +25,25 @@ static status_t map_new(struct process *process, uint64_t size, struct folio **o
     return status;
 }
 
+// The kernel itself uses the buffer's one page, which therefore has to be there.
+static status_t map_buffer(struct process *process, struct thread *thread) {
+    static_assert(sizeof(struct thread_buffer) <= PAGE_SIZE);
+    struct folio *folio;
+    struct folio_page page;
+    TRY(map_new(process, PAGE_SIZE, &folio, &thread->buffer_address));
+    TRY(folio_get_page(folio, 0, true, &page)); // can't fail: it was promised
+    thread->buffer = physical_to_kernel(page.physical);
+    return OK;
+}
+
 static status_t map_memory(struct process *process, struct thread *thread, uint64_t stack_size, vaddr_t *out_stack_top) {
-    struct folio *stack, *buffer;
+    struct folio *stack;
     TRY(map_new(process, stack_size, &stack, &thread->stack_address));
-    status_t status = map_new(process, sizeof(struct thread_buffer), &buffer, &thread->buffer_address);
+    status_t status = map_buffer(process, thread);
     if (status != OK) {
         (void) vmspace_unmap(process->space, thread->stack_address);
         return status;
     }
-    thread->buffer = physical_to_kernel(folio_page(buffer, 0));
     *out_stack_top = thread->stack_address + stack->size;
     return OK;
 }
@@ -57,6 +68,7 @@ status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_si
     thread->level = scheduler_level(process->priority);
     thread->id = next_id++;
     list_init(&thread->ready_node);
+    list_init(&thread->page_node);
     list_push_back(&process->threads, &thread->process_node);
     process->thread_count++;
     *out_thread = thread;
@@ -69,6 +81,7 @@ void thread_start(struct thread *thread) {
 
 static void leave_wait(struct thread *thread) {
     poll_forget_waiter(thread);
+    pager_forget_waiter(thread);
     timeout_stop(&thread->timeout);
     if (thread->call_channel != nullptr) {
         thread->call_channel->caller = nullptr;

@@ -9,6 +9,7 @@
 #include <starina/message.h>
 
 struct channel;
+struct pager;
 struct poll;
 struct process;
 
@@ -36,6 +37,11 @@ struct thread {
     struct thread *next_waiter;            // on the same poll
     struct timeout timeout;                // of the wait
     struct channel *call_channel;          // waits for a reply on it
+    vaddr_t fault_address;                 // of its latest page fault
+    struct pager *wait_pager;              // waits for a page of it
+    struct list page_node;                 // among those
+    uint64_t wait_offset, wait_size;       // of the page in its folio, and how much is wanted from there on
+    bool is_wait_told;                     // the pager knows
     struct thread_buffer *buffer;          // the kernel's view of the page
     vaddr_t buffer_address, stack_address; // in the component
     struct thread_object *handle_object;
@@ -52,5 +58,7 @@ status_t thread_create(struct process *process, vaddr_t entry, uint64_t stack_si
                        struct thread **out_thread);
 void thread_start(struct thread *thread);
 void thread_kill(struct thread *thread); // now, or when it leaves the CPU on which it runs
+void thread_end_fault(struct thread *thread,
+                      status_t status);  // it waited for a page. OK: touches it again; else: its process ends
 void thread_free(struct thread *thread); // the scheduler: it is dead and on no CPU
 void thread_object_destroy(struct object *object);

@@ -3,18 +3,32 @@
 
 #include "cpu.h"
 #include "heap.h"
+#include "pager.h"
 #include "syscall.h"
+
+enum : uint64_t { MAPPED_AT_ONCE = 2 << 20 }; // of what is there already: the rest is mapped when it is touched
 
 struct mapping {
     struct list node;
+    struct list folio_node; // among all mappings of the folio
+    struct vmspace *space;
     vaddr_t address;
     uint64_t size;
     struct folio *folio;
+    uint64_t offset; // in the folio
+    uint32_t flags;  // enum map_flags
     bool is_callers; // vmspace_map made it, so vmspace_unmap may remove it
 };
 
 static struct mapping *mapping_of(struct list *node) {
     return LIST_CONTAINER(node, struct mapping, node);
+}
+
+static void mapping_free(struct mapping *mapping) {
+    list_remove(&mapping->node);
+    list_remove(&mapping->folio_node);
+    object_release(&mapping->folio->object);
+    heap_free(mapping, sizeof(*mapping), mapping->space->account);
 }
 
 status_t vmspace_create(const struct isolation *isolation, struct account *account, struct vmspace **out_space) {
@@ -38,10 +52,8 @@ status_t vmspace_create(const struct isolation *isolation, struct account *accou
 
 void vmspace_destroy(struct vmspace *space) {
     space->isolation->space_destroy(space);
-    struct list *node;
-    while ((node = list_pop_front(&space->mappings)) != nullptr) {
-        object_release(&mapping_of(node)->folio->object);
-        heap_free(mapping_of(node), sizeof(struct mapping), space->account);
+    LIST_FOR_EACH(node, &space->mappings) {
+        mapping_free(mapping_of(node));
     }
     heap_free(space, sizeof(*space), space->account);
 }
@@ -77,21 +89,42 @@ status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *
     return OK;
 }
 
-static uint32_t arch_flags(const struct vmspace *space, const struct folio *folio, uint32_t map_flags) {
-    return space->isolation->map_flags | ((map_flags & MAP_WRITE) != 0 ? ARCH_MAP_WRITE : 0) |
-           ((map_flags & MAP_EXECUTE) != 0 ? ARCH_MAP_EXECUTE : 0) | (folio->kind == FOLIO_DEVICE ? ARCH_MAP_DEVICE : 0);
+static uint32_t arch_flags(const struct mapping *mapping, bool is_writable) {
+    uint32_t flags = mapping->space->isolation->map_flags;
+    return flags | (is_writable ? ARCH_MAP_WRITE : 0) | ((mapping->flags & MAP_EXECUTE) != 0 ? ARCH_MAP_EXECUTE : 0) |
+           (mapping->folio->kind == FOLIO_DEVICE ? ARCH_MAP_DEVICE : 0);
 }
 
-static status_t map_pages(struct vmspace *space, vaddr_t address, const struct folio *folio, uint64_t offset, uint64_t size,
-                          uint32_t flags) {
-    for (uint64_t done = 0, run; done < size; done += run) {
-        run = folio_run(folio, offset + done, size - done);
-        status_t status =
-            arch_map(space->tables, address + done, folio_page(folio, offset + done), run / PAGE_SIZE, flags, space->account);
-        if (status != OK) {
-            arch_unmap(space->tables, address, done / PAGE_SIZE);
-            return status;
+// Its page table is there.
+static void map_page(const struct mapping *mapping, uint64_t offset, const struct folio_page *page) {
+    bool is_writable = (mapping->flags & MAP_WRITE) != 0 && page->is_writable;
+    arch_map_page(mapping->space->tables, mapping->address + offset, page->physical, arch_flags(mapping, is_writable));
+}
+
+static void map_present_pages(const struct mapping *mapping) {
+    uint64_t first = mapping->offset / PAGE_SIZE;
+    uint64_t end = first + (mapping->size < MAPPED_AT_ONCE ? mapping->size : MAPPED_AT_ONCE) / PAGE_SIZE;
+    for (uint64_t at = first; page_tree_next(&mapping->folio->pages, &at) != nullptr && at < end; at++) {
+        struct folio_page page;
+        if (folio_find_page(mapping->folio, at * PAGE_SIZE, &page)) {
+            map_page(mapping, (at - first) * PAGE_SIZE, &page);
         }
+    }
+}
+
+// Who was promised a folio's pages can map them without fail: its page tables are made now.
+static status_t map_pages(const struct mapping *mapping) {
+    struct vmspace *space = mapping->space;
+    const struct folio *folio = mapping->folio;
+    uint64_t count = mapping->size / PAGE_SIZE;
+    if (folio->kind != FOLIO_PAGES) {
+        bool is_writable = (mapping->flags & MAP_WRITE) != 0;
+        return arch_map(space->tables, mapping->address, folio->base + mapping->offset, count, arch_flags(mapping, is_writable),
+                        space->account);
+    }
+    if (!folio->is_sparse) {
+        TRY(arch_map_prepare(space->tables, mapping->address, count, space->account));
+        map_present_pages(mapping);
     }
     return OK;
 }
@@ -110,16 +143,16 @@ static status_t map_mapping(struct vmspace *space, vaddr_t address, struct folio
     if (mapping == nullptr) {
         return ERR_NO_MEMORY;
     }
-    status_t status = map_pages(space, address, folio, offset, size, arch_flags(space, folio, map_flags));
+    *mapping = (struct mapping) {
+        .space = space, .address = address, .size = size, .folio = folio, .offset = offset, .flags = map_flags | MAP_READ};
+    status_t status = map_pages(mapping);
     if (status != OK) {
         heap_free(mapping, sizeof(*mapping), space->account);
         return status;
     }
-    mapping->address = address;
-    mapping->size = size;
-    mapping->folio = folio;
     object_retain(&folio->object);
     insert(space, mapping);
+    list_push_back(&folio->mappings, &mapping->folio_node);
     *out_mapping = mapping;
     return OK;
 }
@@ -147,9 +180,7 @@ static struct mapping *find_mapping(const struct vmspace *space, vaddr_t address
 
 static void remove_mapping(struct vmspace *space, struct mapping *mapping) {
     arch_unmap(space->tables, mapping->address, mapping->size / PAGE_SIZE);
-    list_remove(&mapping->node);
-    object_release(&mapping->folio->object);
-    heap_free(mapping, sizeof(*mapping), space->account);
+    mapping_free(mapping);
 }
 
 status_t vmspace_unmap(struct vmspace *space, vaddr_t address) {
@@ -158,6 +189,56 @@ status_t vmspace_unmap(struct vmspace *space, vaddr_t address) {
         return ERR_NOT_FOUND;
     }
     remove_mapping(space, mapping);
+    return OK;
+}
+
+void vmspace_unmap_folio(const struct folio *folio, uint64_t offset, uint64_t size) {
+    LIST_FOR_EACH(node, &folio->mappings) {
+        const struct mapping *mapping = LIST_CONTAINER(node, struct mapping, folio_node);
+        uint64_t from = offset > mapping->offset ? offset - mapping->offset : 0;
+        uint64_t to = offset + size > mapping->offset ? offset + size - mapping->offset : 0;
+        to = to < mapping->size ? to : mapping->size;
+        if (from < to) {
+            arch_unmap(mapping->space->tables, mapping->address + from, (to - from) / PAGE_SIZE);
+        }
+    }
+}
+
+// --- Touching what is not mapped ---
+
+static status_t touch(const struct mapping *mapping, vaddr_t address, uint32_t access, uint64_t *out_offset) {
+    struct vmspace *space = mapping->space;
+    vaddr_t start = address & ~(PAGE_SIZE - 1);
+    uint64_t at = start - mapping->address;
+    *out_offset = mapping->offset + at;
+    if ((mapping->flags & access) != access) {
+        return ERR_BAD_ADDRESS;
+    }
+    TRY(arch_map_prepare(space->tables, start, 1, space->account)); // before the page: nothing is allocated after
+    struct folio_page page;
+    TRY(folio_get_page(mapping->folio, *out_offset, (access & MAP_WRITE) != 0, &page));
+    map_page(mapping, at, &page);
+    return OK;
+}
+
+status_t vmspace_touch(struct thread *thread, vaddr_t address, uint32_t access) {
+    const struct mapping *mapping = find_mapping(thread->process->space, address);
+    if (mapping == nullptr) {
+        return ERR_BAD_ADDRESS;
+    }
+    uint64_t offset;
+    status_t status = touch(mapping, address, access, &offset);
+    return status == ERR_EMPTY ? pager_wait(thread, mapping->folio, offset, PAGE_SIZE, DEADLINE_NEVER) : status;
+}
+
+status_t vmspace_touch_range(const struct vmspace *space, vaddr_t address, uint64_t size, uint32_t access) {
+    for (vaddr_t at = address & ~(PAGE_SIZE - 1); at < address + size; at += PAGE_SIZE) {
+        const struct mapping *mapping = find_mapping(space, at);
+        uint64_t offset;
+        if (mapping == nullptr || touch(mapping, at, access, &offset) != OK) {
+            return ERR_BAD_ADDRESS;
+        }
+    }
     return OK;
 }
 
@@ -173,25 +254,31 @@ bool vmspace_mapping_of(const struct vmspace *space, vaddr_t address, vaddr_t *o
 
 // --- System calls ---
 
+enum : uint32_t { ACCESS = MAP_READ | MAP_WRITE | MAP_EXECUTE };
+
 status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, uint32_t flags,
                          uint64_t *out_address) {
-    bool has_flag = (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) != 0 && (flags & ~(MAP_READ | MAP_WRITE | MAP_EXECUTE)) == 0;
-    if (!has_flag || (flags & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE)) {
+    uint32_t access = flags & ACCESS;
+    if (access == 0 || (flags & ~(ACCESS | MAP_MAY_FAULT)) != 0 ||
+        (access & (MAP_WRITE | MAP_EXECUTE)) == (MAP_WRITE | MAP_EXECUTE)) {
         return ERR_INVALID_ARGUMENT;
     }
     static_assert((int) MAP_READ == (int) RIGHT_READ && (int) MAP_WRITE == (int) RIGHT_WRITE &&
                   (int) MAP_EXECUTE == (int) RIGHT_EXECUTE);
     struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, flags | RIGHT_READ, &object)); // all mappings can be read
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, access | RIGHT_READ, &object)); // all can be read
     struct folio *folio = (struct folio *) object;
     if (size == 0 || offset % PAGE_SIZE != 0 || !folio_holds(folio, offset, size)) {
         return ERR_INVALID_ARGUMENT;
+    }
+    if (folio_may_fault(folio) && (flags & MAP_MAY_FAULT) == 0) {
+        return ERR_NOT_SUPPORTED;
     }
     uint64_t whole = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     struct vmspace *space = thread->process->space;
     struct mapping *mapping;
     TRY(vmspace_find_room(space, whole, out_address));
-    TRY(map_mapping(space, *out_address, folio, offset, whole, flags, &mapping));
+    TRY(map_mapping(space, *out_address, folio, offset, whole, access, &mapping));
     mapping->is_callers = true;
     return OK;
 }

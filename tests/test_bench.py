@@ -15,12 +15,14 @@ sys.path.insert(0, str(ROOT / "tools/sx"))
 import bench  # noqa: E402, F401  (it makes the others known)
 import network as networks  # noqa: E402
 import qemu  # noqa: E402
+import reference  # noqa: E402
 from counter import Counter  # noqa: E402
 from machine import Machine  # noqa: E402
 from run import load_system  # noqa: E402
 from snapshot import Monitor  # noqa: E402
 from subjects import options_of  # noqa: E402
 
+IPC_BUDGETS = {"queue_64_bytes": 150, "folio_kib": 3}  # instructions: per message of 64 bytes, per KiB
 OVERCOUNT = 1_000  # instructions of blocks that a fault leaves early: some seventy faults
 
 
@@ -66,6 +68,14 @@ def test_net_finds_that_bodies_are_not_copied():
         most = 20_000 if answer["body"] == 2048 else {"user": 1_500_000, "tap": 300_000}[answer["network"]]
         assert most / 10 < answer["instructions"] < most
         assert answer["page_faults"] == 0 and answer["system_calls"] > 1 and answer["interrupts"] > 1 and answer["messages"] > 1
+
+
+def test_streams_are_within_their_budgets():
+    """What a run may be over the reference that it is checked against (docs/benchmarks.md) included."""
+    counts = json.loads(reference.path_of("ipc").read_text())
+    for pair in ("user", "kernel", "mixed"):
+        for name, budget in IPC_BUDGETS.items():
+            assert counts[f"{pair} {name}"] * (1 + reference.ALLOWED_RISE) <= budget
 
 
 def counted(folder):

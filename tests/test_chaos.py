@@ -26,6 +26,7 @@ ACTS = {
     "wild_write": r"chaos: fault: page fault at 0xffffffff80",
     "allocate": r"chaos: .* then ERR_NO_MEMORY",
     "handles": r"chaos: .* then ERR_NO_HANDLES",
+    "reserve": r"chaos: fault: out of memory at 0x[0-9a-f]+; the component ends",
     "flood": r"chaos: .* refused, the last with ERR_FULL",
     "garbage": r"chaos: .* refused, the last with ERR_CLOSED",
     "syscalls": r"chaos: .*1000000 system calls made",

@@ -11,7 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-HANDLE_TYPES = ("channel", "poll", "folio", "vmspace", "process", "thread", "ktimer", "interrupt", "resource")
+HANDLE_TYPES = ("channel", "poll", "folio", "vmspace", "process", "thread", "ktimer", "interrupt", "resource", "pager")
 NUMBER_TYPES = {"u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t"}
 ARGS_MAX = 6
 CALL_KEYS = {"doc", "args", "value", "errors", "noreturn", "fast"}

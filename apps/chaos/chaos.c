@@ -19,7 +19,7 @@ static const struct {
     {BYTES("syscalls"), act_syscalls},   {BYTES("exit"), act_exit},
     {BYTES("big_frame"), act_big_frame}, {BYTES("kill"), act_kill},
     {BYTES("spawn"), act_spawn},         {BYTES("visit"), act_visit},
-    {BYTES("vanish"), act_vanish},
+    {BYTES("vanish"), act_vanish},       {BYTES("reserve"), act_reserve},
 };
 
 static struct timer timer;

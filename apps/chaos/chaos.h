@@ -17,6 +17,7 @@ int act_big_frame(void);
 // hoarding.c: stopped by a limit
 int act_allocate(void);
 int act_handles(void);
+int act_reserve(void);
 
 // messages.c: stopped by the server or by its own queue
 int act_flood(void);

@@ -53,3 +53,25 @@ int act_handles(void) {
     log_warn("got %u handles, then %s", handles, status_name(last));
     return 0;
 }
+
+// Reserves far more than the machine has, which is nobody's loss, and touches of it more than it may.
+int act_reserve(void) {
+    enum : uint64_t { SIZE = 8ull << 30, STEP = 64ull << 20 };
+    folio_t folio;
+    uint64_t address;
+    status_t status = folio_create(SIZE, FOLIO_SPARSE, &folio);
+    status = status == OK ? vmspace_map(folio, 0, SIZE, MAP_READ | MAP_WRITE | MAP_MAY_FAULT, &address) : status;
+    if (status != OK) {
+        log_error("can't reserve: %s", status_name(status));
+        return 1;
+    }
+    volatile uint8_t *memory = (volatile uint8_t *) (uintptr_t) address;
+    for (uint64_t offset = 0; offset < SIZE; offset += STEP) {
+        memory[offset] = 1;
+    }
+    log_warn("touched %llu pages of 8 GiB", (unsigned long long) (SIZE / STEP));
+    for (uint64_t offset = 0; offset < SIZE; offset += PAGE_SIZE) {
+        memory[offset] = 1;
+    }
+    return 0;
+}

@@ -2,14 +2,13 @@
 //
 // Each figure is the median of several rounds, in hundredths of an instruction per operation, less what the same loop takes
 // with a call of an empty function in place of the system call. The lines that it logs are read by tools/bench/ipc.py.
+#include "bulk.h"
+
 #include <ipc.client.h>
 #include <needs.h>
 
 enum { ROUNDS = 9, OPERATIONS = 1000 };
 enum : uint32_t { KIND = 0x7ff00000, QUEUE_SIZE = 65536 };
-
-// One operation, so often. An error ends the component.
-typedef status_t run(size_t operations);
 
 struct subject {
     const char *name;
@@ -178,8 +177,7 @@ static void log_result(const char *name, uint64_t ns) {
     log_info("result %s %lu", name, ns * 100 / OPERATIONS);
 }
 
-// What the machine does for so many operations, besides executing instructions.
-static status_t log_events(const char *name, run *run) {
+status_t log_events(const char *name, run *run) {
     struct system_info before, after;
     struct process_info own_before, own_after;
     TRY(system_info(&before));
@@ -261,6 +259,8 @@ static status_t start(void) {
     TRY(measure_served(bare, sizeof(bare) / sizeof(bare[0]), false));
     TRY(measure_served(&separate, 1, true));
     TRY(measure(&generated));
+    TRY(measure_queue_of_messages());
+    TRY(measure_folios());
     log_info("done");
     component_exit(0);
 }

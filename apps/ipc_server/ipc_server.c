@@ -1,8 +1,10 @@
 // ipc_server: the other end of what `sx bench ipc` measures.
 #include <ipc.server.h>
+#include <ring/queue.h>
 
 struct client {
-    uint8_t unused;
+    struct queue queue;
+    uint64_t messages, wrong; // that came through it
 };
 
 struct words {
@@ -55,4 +57,78 @@ static status_t ipc_add(struct client *client, const struct ipc_add *request, st
     return OK;
 }
 
-COMPONENT(ipc_server, .clients = 1);
+// --- A queue ---
+
+struct line {
+    uint64_t words[QUEUE_WORDS];
+};
+
+static status_t ipc_queue_open(struct client *client, const struct ipc_queue_open *request) {
+    queue_close(&client->queue);
+    client->messages = client->wrong = 0;
+    TRY(queue_join(&client->queue, QUEUE_CONSUMER, request->length, request->folio));
+    (void) queue_sleep(&client->queue); // what is there already was not announced: the client begins after this
+    return OK;
+}
+
+static bool is_right(const struct line *message, uint64_t number) {
+    uint64_t difference = 0;
+    for (size_t i = 0; i < QUEUE_WORDS; i++) {
+        difference |= message->words[i] ^ (number + i);
+    }
+    return difference == 0;
+}
+
+static status_t take_all(struct client *client) {
+    struct line message;
+    status_t status;
+    while ((status = queue_take(&client->queue, &message, sizeof(message))) == OK) {
+        client->wrong += !is_right(&message, client->messages++);
+    }
+    return status;
+}
+
+static status_t ipc_queue_kick(struct client *client) {
+    status_t status;
+    do {
+        status = take_all(client);
+        if (queue_publish(&client->queue)) {
+            TRY(ipc_queue_wake_send(client_channel(client)));
+        }
+    } while (status == ERR_EMPTY && !queue_sleep(&client->queue));
+    return status == ERR_EMPTY ? OK : status;
+}
+
+static status_t ipc_queue_count(struct client *client, struct ipc_queue_count_reply *reply) {
+    reply->messages = client->messages;
+    reply->wrong = client->wrong;
+    return OK;
+}
+
+static void disconnected(struct client *client) {
+    queue_close(&client->queue);
+}
+
+// --- Folios ---
+
+static status_t ipc_sum(struct client *client, const struct ipc_sum *request, struct ipc_sum_reply *reply) {
+    (void) client;
+    uint64_t size, address;
+    TRY(folio_info(request->folio, &size));
+    TRY(vmspace_map(request->folio, 0, size, MAP_READ, &address));
+    const uint64_t *words = (const uint64_t *) (uintptr_t) address;
+    for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+        reply->sum += words[i];
+    }
+    return vmspace_unmap(address);
+}
+
+static status_t ipc_copied(struct client *client, struct ipc_copied_reply *reply) {
+    (void) client;
+    struct process_info info;
+    TRY(process_info((process_t) {HANDLE_INVALID}, &info));
+    reply->bytes = info.copied_bytes;
+    return OK;
+}
+
+COMPONENT(ipc_server, .clients = 1, .on_disconnect = disconnected);

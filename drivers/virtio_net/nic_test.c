@@ -62,9 +62,9 @@ TEST("a device that lies is found out, and serves again after a restart with eve
 
 TEST("a client that lies is found out, while the device's buffers stay the device's") {
     EXPECT_EQ(begin(), OK);
-    uint32_t tail = atomic_load(&region.rings[FRAME_RECEIVE_RETURNED].tail);
+    uint32_t tail = atomic_load(&region.rings[FRAME_RECEIVE_RETURNED].ring.tail);
     atomic_store(&region.rings[FRAME_RECEIVE_RETURNED].slots[tail % FRAME_RING_SIZE], 5); // the device has it
-    atomic_store(&region.rings[FRAME_RECEIVE_RETURNED].tail, tail + 1);
+    atomic_store(&region.rings[FRAME_RECEIVE_RETURNED].ring.tail, tail + 1);
     EXPECT_EQ(run(), ERR_MALFORMED);
     EXPECT_EQ(begin(), OK);
     EXPECT(transmit(FRAME_HALF, 60));
@@ -73,7 +73,7 @@ TEST("a client that lies is found out, while the device's buffers stay the devic
     EXPECT(transmit(FRAME_HALF, 60)); // again
     EXPECT_EQ(run(), ERR_MALFORMED);
     EXPECT_EQ(begin(), OK);
-    atomic_fetch_add(&region.rings[FRAME_TRANSMIT].tail, 1000);
+    atomic_fetch_add(&region.rings[FRAME_TRANSMIT].ring.tail, 1000);
     EXPECT_EQ(run(), ERR_MALFORMED);
 }
 

@@ -35,12 +35,14 @@ struct message {
 
 // What poll_wait found.
 enum event_kind : uint32_t {
-    EVENT_MESSAGE = 1,   // a channel: the message is in `in`
-    EVENT_CLOSED = 2,    // a channel: the peer is gone and every message before that was delivered
-    EVENT_WRITABLE = 3,  // a channel: there is room again after ERR_FULL, or the peer is gone: send again, and see
-    EVENT_TIMER = 4,     // value: how often it expired
-    EVENT_INTERRUPT = 5, // value: how often since the last one
-    EVENT_EXIT = 6,      // a process: value is its enum exit_reason
+    EVENT_MESSAGE = 1,     // a channel: the message is in `in`
+    EVENT_CLOSED = 2,      // a channel: the peer is gone and every message before that was delivered
+    EVENT_WRITABLE = 3,    // a channel: there is room again after ERR_FULL, or the peer is gone: send again, and see
+    EVENT_TIMER = 4,       // value: how often it expired
+    EVENT_INTERRUPT = 5,   // value: how often since the last one
+    EVENT_EXIT = 6,        // a process: value is its enum exit_reason
+    EVENT_PAGE_NEEDED = 7, // a pager: somebody waits for the page at offset `value`, and may want `size` bytes
+    EVENT_PAGE_DIRTY = 8,  // a pager: `size` bytes from offset `value` on were written; told once until pager_write_begin
 };
 
 struct event {
@@ -48,6 +50,7 @@ struct event {
     enum event_kind kind;
     uint32_t reserved;
     uint64_t value;
+    uint64_t size; // EVENT_PAGE_*: bytes, whole pages
 };
 
 // One page. Its address is given to the thread in its start registers.

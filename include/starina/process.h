@@ -11,7 +11,9 @@ enum exit_reason : uint32_t {
     EXIT_RUNNING = 0,
     EXIT_NORMAL = 1, // process_exit(); `exit_code` is its argument
     EXIT_KILLED = 2,
-    EXIT_FAULT = 3, // page fault, division by zero, illegal instruction, …
+    EXIT_FAULT = 3,     // bad address, division by zero, illegal instruction, …
+    EXIT_NO_MEMORY = 4, // touched a sparse folio beyond its limit or the machine's memory
+    EXIT_NO_PAGE = 5,   // touched a page that its pager did not supply
 };
 
 enum { PRIORITY_COUNT = 32, PRIORITY_DEFAULT = 16 }; // higher runs first
@@ -62,14 +64,25 @@ struct system_info {
     uint64_t context_switches;
     uint64_t ipis;
     uint64_t address_space_switches;
+    uint64_t timer_interrupts; // of `interrupts`
+    uint64_t lock_waits;       // how often a CPU found the kernel lock taken and waited
+    uint64_t lock_spins;       // and looked at it again meanwhile
 };
 
 // Protection of a mapping. Writable and executable together is refused.
-enum map_flags : uint32_t { MAP_READ = 1, MAP_WRITE = 2, MAP_EXECUTE = 4 };
+enum map_flags : uint32_t {
+    MAP_READ = 1,
+    MAP_WRITE = 2,
+    MAP_EXECUTE = 4,
+    MAP_MAY_FAULT = 8, // also a sparse folio or one with a pager: touching it may end the component
+};
 
 enum folio_flags : uint32_t {
     FOLIO_CONTIGUOUS = 1, // physically contiguous and below 4 GiB where possible, for DMA
+    FOLIO_SPARSE = 2,     // charged as its pages are touched, not now: it may be larger than memory
 };
+
+enum : nsec_t { PAGER_PATIENCE_MAX = 60 * NSEC_PER_SEC };
 
 enum interrupt_flags : uint32_t {
     INTERRUPT_EDGE = 0,

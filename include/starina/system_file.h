@@ -9,7 +9,7 @@
 enum : uint64_t { SYSTEM_MAGIC = 0x3153595341524154 };
 enum { SYSTEM_COMPONENTS_MAX = 64 };
 
-enum restart_policy : uint32_t { RESTART_NEVER = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2 };
+enum restart_policy : uint32_t { RESTART_NEVER = 0, RESTART_ON_FAILURE = 1, RESTART_ALWAYS = 2, RESTART_UNLIMITED = 3 };
 
 struct system_header {
     uint64_t magic;

@@ -60,6 +60,7 @@ typedef struct { handle_t handle; } process_t;
 typedef struct { handle_t handle; } thread_t;
 typedef struct { handle_t handle; } ktimer_t; // "timer_t" is POSIX's
 typedef struct { handle_t handle; } interrupt_t;
+typedef struct { handle_t handle; } pager_t;
 typedef struct { handle_t handle; } resource_t; // authority to make device folios and interrupts
 // clang-format on
 

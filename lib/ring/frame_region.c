@@ -28,17 +28,12 @@ static uint8_t flags_of(enum frame_ring_name ring) {
                                   : FRAME_MORE | FRAME_CHECKSUM_CORRECT;
 }
 
-static void ring_reset(struct frame_ring *ring, uint32_t start) {
-    atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
-    atomic_store_explicit(&ring->tail, start, memory_order_release);
-}
-
 void frame_begin(struct frame_end *end, struct frame_region *region, enum frame_side side, uint32_t start) {
     *end = (struct frame_end) {.region = region, .side = side};
     for (unsigned ring = 0; ring < FRAME_RING_COUNT; ring++) {
         end->rings[ring].position = end->rings[ring].limit = start;
         if (side == FRAME_DRIVER) {
-            ring_reset(&region->rings[ring], start);
+            ring_reset(&region->rings[ring].ring, start);
         }
     }
     for (unsigned buffer = 0; buffer < FRAME_BUFFERS; buffer++) {
@@ -46,16 +41,10 @@ void frame_begin(struct frame_end *end, struct frame_region *region, enum frame_
     }
 }
 
-// Reads how far the producer got. A jump of more than the ring's size can't be honest.
 static status_t look_for_more(struct frame_end *end, enum frame_ring_name ring) {
-    uint32_t tail = atomic_load_explicit(&end->region->rings[ring].tail, memory_order_acquire);
-    uint32_t count = tail - end->rings[ring].position; // right across the wrap
-    if (count > FRAME_RING_SIZE) {
-        end->faults.positions++;
-        return ERR_MALFORMED;
-    }
-    end->rings[ring].limit = tail;
-    return count != 0 ? OK : ERR_EMPTY;
+    status_t status = ring_look(&end->region->rings[ring].ring, &end->rings[ring], FRAME_RING_SIZE);
+    end->faults.positions += status == ERR_MALFORMED;
+    return status;
 }
 
 static bool is_lent_part(enum frame_ring_name ring, const struct frame *part) {
@@ -119,28 +108,12 @@ status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct fra
     return OK;
 }
 
-// The tail is stored, then the flag is read; frame_sleep stores the flag, then reads the tail. Sequential consistency
-// makes at least one side see the other's store, so that no wake-up is lost.
-bool frame_publish(struct frame_end *end, enum frame_ring_name name) {
-    struct frame_ring *ring = &end->region->rings[name];
-    if (end->rings[name].limit == end->rings[name].position) {
-        return false;
-    }
-    end->rings[name].limit = end->rings[name].position;
-    atomic_store_explicit(&ring->tail, end->rings[name].position, memory_order_seq_cst);
-    return atomic_load_explicit(&ring->is_asleep, memory_order_seq_cst) != 0 &&
-           atomic_exchange_explicit(&ring->is_asleep, 0, memory_order_relaxed) != 0;
+bool frame_publish(struct frame_end *end, enum frame_ring_name ring) {
+    return ring_publish(&end->region->rings[ring].ring, &end->rings[ring]);
 }
 
-bool frame_sleep(struct frame_end *end, enum frame_ring_name name) {
-    struct frame_ring *ring = &end->region->rings[name];
-    atomic_store_explicit(&ring->is_asleep, 1, memory_order_seq_cst);
-    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_seq_cst);
-    if (tail == end->rings[name].position) {
-        return true;
-    }
-    atomic_store_explicit(&ring->is_asleep, 0, memory_order_relaxed);
-    return false;
+bool frame_sleep(struct frame_end *end, enum frame_ring_name ring) {
+    return ring_sleep(&end->region->rings[ring].ring, &end->rings[ring]);
 }
 
 static _Atomic uint64_t *offload_slot(const struct frame_end *end, struct frame frame) {

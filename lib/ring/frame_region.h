@@ -4,9 +4,7 @@
 // field once and checks it. docs/rings.md describes the protocol.
 #pragma once
 
-#include <starina/types.h>
-
-#include <stdatomic.h>
+#include <ring/ring.h>
 
 enum {
     FRAME_BUFFER_SIZE = 2048,
@@ -58,8 +56,7 @@ struct frame_offload {
 static_assert(sizeof(struct frame_offload) == sizeof(uint64_t));
 
 struct frame_ring {
-    alignas(64) _Atomic uint32_t tail;      // written by the producer: how many were ever put in, modulo 2^32
-    alignas(64) _Atomic uint32_t is_asleep; // set by the consumer: wants to be told; cleared by the producer, who tells
+    struct ring ring;
     alignas(64) _Atomic uint64_t slots[FRAME_RING_SIZE]; // struct frame
 };
 
@@ -82,10 +79,7 @@ struct frame_faults {
 struct frame_end {
     struct frame_region *region;
     enum frame_side side;
-    struct {
-        uint32_t position; // next slot to write (producer) or to read (consumer)
-        uint32_t limit;    // consumer: the tail when it was last read. Producer: the published tail
-    } rings[FRAME_RING_COUNT];
+    struct ring_end rings[FRAME_RING_COUNT];
     bool is_held[FRAME_BUFFERS];
     uint32_t lent_sizes[FRAME_LENT_MAX + 1]; // the driver's: bytes of what the client has lent; 0: nothing of this number
     struct frame_faults faults;
@@ -121,7 +115,7 @@ static inline uint32_t frame_lent_offset(struct frame part) {
 
 // Does the other side sleep on the ring that this end puts frames into?
 static inline bool frame_is_awaited(const struct frame_end *end, enum frame_ring_name ring) {
-    return atomic_load_explicit(&end->region->rings[ring].is_asleep, memory_order_relaxed) != 0;
+    return ring_is_awaited(&end->region->rings[ring].ring);
 }
 
 // Of a frame to send. Written by the client while it holds the buffer; the driver reads all of it once.

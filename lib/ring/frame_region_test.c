@@ -1,3 +1,4 @@
+// test-threads
 // Tests of the frame region: order, wrap, lost wake-ups, and peers that lie.
 #include <ring/frame_region.h>
 #include <test/host/threads.h>
@@ -74,7 +75,7 @@ static uint64_t slot_of(struct frame forged) {
 static status_t verdict(enum frame_ring_name ring, struct frame forged) {
     begin(UINT32_MAX);
     atomic_store(&region.rings[ring].slots[UINT32_MAX % FRAME_RING_SIZE], slot_of(forged));
-    atomic_store(&region.rings[ring].tail, 0);
+    atomic_store(&region.rings[ring].ring.tail, 0);
     struct frame frame;
     return frame_take(&driver, ring, &frame);
 }
@@ -101,7 +102,7 @@ static status_t lent_verdict(uint32_t size, struct frame part) {
     begin(UINT32_MAX);
     driver.lent_sizes[1] = size;
     atomic_store(&region.rings[FRAME_TRANSMIT].slots[UINT32_MAX % FRAME_RING_SIZE], slot_of(part));
-    atomic_store(&region.rings[FRAME_TRANSMIT].tail, 0);
+    atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, 0);
     struct frame frame = {};
     status_t status = frame_take(&driver, FRAME_TRANSMIT, &frame);
     bool is_same =
@@ -168,7 +169,7 @@ TEST("a buffer that was sent already can't be sent again") {
         uint64_t packed = FRAME_HALF | (uint64_t) FRAME_HEADROOM << 16 | 60ull << 32;
         atomic_store(&region.rings[FRAME_TRANSMIT].slots[slot], packed);
     }
-    atomic_store(&region.rings[FRAME_TRANSMIT].tail, 2);
+    atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, 2);
     EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), OK);
     EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), ERR_MALFORMED);
     EXPECT_EQ(driver.faults.buffers, 1);
@@ -179,12 +180,12 @@ TEST("a tail that jumps further than the ring is refused, backwards too, near th
     for (unsigned i = 0; i < 4; i++) {
         struct frame frame;
         begin(starts[i]);
-        atomic_store(&region.rings[FRAME_TRANSMIT].tail, starts[i] + FRAME_RING_SIZE + 1);
+        atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, starts[i] + FRAME_RING_SIZE + 1);
         EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), ERR_MALFORMED);
-        atomic_store(&region.rings[FRAME_TRANSMIT].tail, starts[i] - 1);
+        atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, starts[i] - 1);
         EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), ERR_MALFORMED);
         EXPECT_EQ(driver.faults.positions, 2);
-        atomic_store(&region.rings[FRAME_TRANSMIT].tail, starts[i]);
+        atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, starts[i]);
         EXPECT_EQ(frame_take(&driver, FRAME_TRANSMIT, &frame), ERR_EMPTY);
     }
 }
@@ -198,7 +199,7 @@ TEST("a peer that overwrites everything all the time makes no end touch what is 
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
         enum frame_ring_name ring = random % 2 == 0 ? FRAME_TRANSMIT : FRAME_RECEIVE_RETURNED;
         atomic_store(&region.rings[ring].slots[random / 2 % FRAME_RING_SIZE], random & 0x000f0fff007f01ff);
-        atomic_store(&region.rings[ring].tail, driver.rings[ring].position + (uint32_t) (random >> 50));
+        atomic_store(&region.rings[ring].ring.tail, driver.rings[ring].position + (uint32_t) (random >> 50));
         struct frame frame;
         if (frame_take(&driver, ring, &frame) == OK) {
             EXPECT(frame.buffer < FRAME_BUFFERS && frame.offset + frame.length <= FRAME_BUFFER_SIZE);

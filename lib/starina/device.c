@@ -38,5 +38,6 @@ status_t device_get(unsigned index, struct device *out_device) {
 }
 
 status_t on_interrupt(interrupt_t interrupt, void (*handle)(void *context), void *context) {
-    return watch_add_hook(interrupt.handle, (hook_t) handle, false, context);
+    return watch_begin(
+        (struct watch) {.object = interrupt.handle, .kind = WATCH_INTERRUPT, .handle = (hook_t) handle, .context = context});
 }

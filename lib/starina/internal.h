@@ -77,11 +77,19 @@ struct pending_call {
     void *context;
 };
 
+// What is watched, and so what its hook is.
+enum watch_kind : uint8_t {
+    WATCH_INTERRUPT, // void hook(void *context)
+    WATCH_PROCESS,   // void hook(void *context, uint64_t value)
+    WATCH_PAGER,     // none: `source`
+};
+
 struct watch {
     handle_t object; // 0: free
     uint32_t generation;
+    enum watch_kind kind;
     hook_t handle;
-    bool wants_value;
+    const struct page_source *source;
     void *context;
 };
 
@@ -103,6 +111,7 @@ status_t pools_create(void);
 
 // --- The rest ---
 
+struct page_source;
 struct supervisor_device;
 struct supervisor_device_memory;
 struct supervisor_device_interrupt;
@@ -140,8 +149,9 @@ void call_finish(struct connection *connection, const struct message *message);
 void calls_fail(struct connection *connection, status_t status);
 
 void timers_expire(void);
-status_t watch_add_hook(handle_t object, hook_t handle, bool wants_value, void *context);
+status_t watch_begin(struct watch watch); // ERR_LIMIT: .watches of COMPONENT
 void watch_deliver(const struct event *event);
+void pager_deliver(pager_t pager, const struct page_source *source, void *context, const struct event *event);
 
 status_t supervisor_connect(void);
 void device_set(const struct supervisor_device *event);

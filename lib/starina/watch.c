@@ -1,4 +1,4 @@
-// Interrupts and processes that the main loop watches.
+// Interrupts, processes and pagers that the main loop watches.
 #include "internal.h"
 
 static struct watch *watch_find(handle_t object) {
@@ -10,19 +10,19 @@ static struct watch *watch_find(handle_t object) {
     return nullptr;
 }
 
-status_t watch_add_hook(handle_t object, hook_t handle, bool wants_value, void *context) {
+status_t watch_begin(struct watch wanted) {
     struct watch *watch = watch_find(HANDLE_INVALID);
     if (watch == nullptr) {
         return ERR_LIMIT;
     }
-    uint32_t generation = watch->generation + 1;
-    TRY(poll_add(main_poll, object, source_key(SOURCE_WATCH, generation, (size_t) (watch - pools.watches))));
-    *watch = (struct watch) {object, generation, handle, wants_value, context};
+    wanted.generation = watch->generation + 1;
+    TRY(poll_add(main_poll, wanted.object, source_key(SOURCE_WATCH, wanted.generation, (size_t) (watch - pools.watches))));
+    *watch = wanted;
     return OK;
 }
 
 status_t watch_add(handle_t object, void (*handle)(void *context, uint64_t value), void *context) {
-    return watch_add_hook(object, (hook_t) handle, true, context);
+    return watch_begin((struct watch) {.object = object, .kind = WATCH_PROCESS, .handle = (hook_t) handle, .context = context});
 }
 
 status_t watch_remove(handle_t object) {
@@ -35,12 +35,20 @@ status_t watch_remove(handle_t object) {
 }
 
 void watch_deliver(const struct event *event) {
-    const struct watch *watch = &pools.watches[key_index(event->key)];
-    if (watch->object == HANDLE_INVALID || watch->generation != key_generation(event->key)) {
+    struct watch watch = pools.watches[key_index(event->key)]; // a copy: its hook may end it
+    if (watch.object == HANDLE_INVALID || watch.generation != key_generation(event->key)) {
         component_counters.stale_events++;
-    } else if (watch->wants_value) {
-        ((void (*)(void *, uint64_t)) watch->handle)(watch->context, event->value);
-    } else {
-        ((void (*)(void *)) watch->handle)(watch->context);
+        return;
+    }
+    switch (watch.kind) {
+    case WATCH_INTERRUPT:
+        ((void (*)(void *)) watch.handle)(watch.context);
+        break;
+    case WATCH_PROCESS:
+        ((void (*)(void *, uint64_t)) watch.handle)(watch.context, event->value);
+        break;
+    case WATCH_PAGER:
+        pager_deliver((pager_t) {watch.object}, watch.source, watch.context, event);
+        break;
     }
 }

@@ -1,3 +1,4 @@
+// test-threads
 // Tests of the virtqueue: order, wrap, suppression of notifications, and devices that lie.
 #include <test/host/fake_virtqueue.h>
 #include <test/host/threads.h>
@@ -110,6 +111,21 @@ TEST("a position that jumps beyond what the device holds breaks the queue, backw
     }
 }
 
+TEST("what the device has shown it can't take back, across the wrap") {
+    begin(4, UINT16_MAX);
+    struct virtqueue_done done;
+    EXPECT_EQ(give(1), OK);
+    EXPECT_EQ(give(2), OK);
+    fake_virtqueue_use(&device, 0, 0);
+    fake_virtqueue_use(&device, 1, 0);
+    EXPECT_EQ(virtqueue_take(&queue, &done), OK);
+    fake_virtqueue_claim(&device, UINT16_MAX);
+    EXPECT_EQ(virtqueue_take(&queue, &done), OK);
+    EXPECT_EQ(done.token, 2);
+    EXPECT_EQ(virtqueue_take(&queue, &done), ERR_IO); // and now it is two behind
+    EXPECT_EQ(queue.faults.positions, 1);
+}
+
 TEST("the device is notified only when it asked for it, across the wrap") {
     begin(8, UINT16_MAX - 1);
     atomic_store(queue.available_event, UINT16_MAX); // wants to know of the second one
@@ -183,6 +199,62 @@ TEST("a device that writes garbage all the time never makes the driver see what 
 }
 
 // --- Both sides at once ---
+
+enum { OVERWRITTEN_SIZE = 16, OVERWRITTEN_ROUNDS = 200000 };
+
+static alignas(64) uint8_t overwritten[1024];
+static _Atomic uint16_t driver_is_at;
+static _Atomic bool is_over;
+
+// Positions near the driver's, so that many are believed.
+static void *overwrite_all_the_time(void *shared) {
+    const struct virtqueue *view = shared;
+    uint64_t random = 88172645463325252ull;
+    while (!atomic_load(&is_over)) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        struct virtqueue_used_element *element = &view->used_ring[random % OVERWRITTEN_SIZE];
+        atomic_store(&element->id, random >> 8 & (random % 8 == 0 ? 255 : OVERWRITTEN_SIZE - 1));
+        atomic_store(&element->length, random >> 16 & 127);
+        atomic_store(view->available_event, (uint16_t) (random >> 24));
+        atomic_store(&view->used[0], (uint16_t) (random >> 32));
+        atomic_store(&view->used[1], (uint16_t) (atomic_load(&driver_is_at) + (random >> 40) % 4));
+    }
+    return nullptr;
+}
+
+static void begin_overwritten(uint16_t position) {
+    (void) !virtqueue_begin(&queue, OVERWRITTEN_SIZE, overwritten, 0x1000, position % 2 == 0);
+    queue.next_available = queue.published = queue.next_used = queue.used_limit = position;
+    atomic_store(&driver_is_at, position);
+}
+
+TEST("a device that overwrites everything meanwhile gives back nothing twice, and nothing that it was not given") {
+    static bool is_given[OVERWRITTEN_ROUNDS];
+    EXPECT(virtqueue_bytes(OVERWRITTEN_SIZE) <= sizeof(overwritten));
+    begin_overwritten(UINT16_MAX - 5);
+    struct virtqueue view = queue;
+    struct host_thread *thread = host_thread_start(overwrite_all_the_time, &view);
+    uint32_t wrong = 0, taken = 0;
+    for (uint32_t token = 0; token < OVERWRITTEN_ROUNDS; token++) {
+        struct virtqueue_done done;
+        if (queue.is_broken) {
+            begin_overwritten((uint16_t) (UINT16_MAX - token % 16));
+        }
+        is_given[token] = virtqueue_add(&queue, &in100, 1, token) == OK;
+        (void) virtqueue_publish(&queue);
+        for (unsigned count = 0; virtqueue_take(&queue, &done) == OK; count++) {
+            wrong += count > OVERWRITTEN_SIZE || done.length > 100 || done.token > token || !is_given[done.token];
+            is_given[done.token] = false;
+            taken++;
+        }
+        (void) virtqueue_arm(&queue, 1);
+        atomic_store(&driver_is_at, queue.next_used);
+    }
+    atomic_store(&is_over, true);
+    host_thread_join(thread);
+    EXPECT_EQ(wrong, 0);
+    EXPECT(taken > 0);
+}
 
 enum { HAMMERED_CHAINS = 200000 };
 

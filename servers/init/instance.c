@@ -48,7 +48,7 @@ static void instance_retire(struct instance *instance, enum component_state stat
 
 static bool wants_restart(const struct instance *instance, bool has_failed) {
     enum restart_policy policy = instance->wants->restart;
-    return policy == RESTART_ALWAYS || (policy == RESTART_ON_FAILURE && has_failed);
+    return policy >= RESTART_ALWAYS || (policy == RESTART_ON_FAILURE && has_failed);
 }
 
 static void instance_schedule(struct instance *instance, bool has_failed) {
@@ -56,7 +56,7 @@ static void instance_schedule(struct instance *instance, bool has_failed) {
     const char *name = instance->wants->name;
     if (!wants_restart(instance, has_failed)) {
         instance_retire(instance, COMPONENT_ENDED);
-    } else if (restart_plan(&instance->restarts, clock_ns(), &delay_ns) != OK) {
+    } else if (restart_plan(&instance->restarts, instance->wants->restart, clock_ns(), &delay_ns) != OK) {
         log_error("%s: given up: %d restarts within %llu s", name, RESTARTS_MAX,
                   (unsigned long long) (RESTART_WINDOW_NS / NSEC_PER_SEC));
         instance_retire(instance, COMPONENT_GIVEN_UP);
@@ -90,6 +90,10 @@ static const char *reason_text(uint64_t reason) {
         return "was killed";
     case EXIT_FAULT:
         return "crashed";
+    case EXIT_NO_MEMORY:
+        return "ran out of memory";
+    case EXIT_NO_PAGE:
+        return "touched a page that its pager did not supply";
     default:
         return "ended";
     }

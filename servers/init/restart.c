@@ -10,8 +10,8 @@ static uint32_t recent_count(const struct restart_history *history, nsec_t now) 
     return recent;
 }
 
-status_t restart_plan(struct restart_history *history, nsec_t now, nsec_t *out_delay_ns) {
-    uint32_t recent = recent_count(history, now);
+status_t restart_plan(struct restart_history *history, enum restart_policy policy, nsec_t now, nsec_t *out_delay_ns) {
+    uint32_t recent = policy == RESTART_UNLIMITED ? 0 : recent_count(history, now);
     if (recent == RESTARTS_MAX) {
         return ERR_LIMIT;
     }

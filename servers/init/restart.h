@@ -1,7 +1,8 @@
-// When a component that died is started again: soon at first, ever later, and not any more if it keeps dying.
+// When a component that died is started again: soon at first, ever later, and not any more if it keeps dying. Only where the
+// system file says "unlimited" it is soon each time, and without end: for what is killed on purpose.
 #pragma once
 
-#include <starina/types.h>
+#include <starina/system_file.h>
 
 enum { RESTARTS_MAX = 10 }; // within the window
 enum : nsec_t {
@@ -16,4 +17,4 @@ struct restart_history {
 };
 
 // Notes a restart and tells how long to wait for it. ERR_LIMIT: too many lately, give up.
-status_t restart_plan(struct restart_history *history, nsec_t now, nsec_t *out_delay_ns);
+status_t restart_plan(struct restart_history *history, enum restart_policy policy, nsec_t now, nsec_t *out_delay_ns);

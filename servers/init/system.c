@@ -46,7 +46,7 @@ const char *system_component_fault(const struct system *system, const struct sys
     if (component->isolation != ISOLATION_USER && component->isolation != ISOLATION_KERNEL) {
         return "no such isolation mode";
     }
-    if (component->restart > RESTART_ALWAYS) {
+    if (component->restart > RESTART_UNLIMITED) {
         return "no such restart policy";
     }
     if (component->priority >= PRIORITY_COUNT) {

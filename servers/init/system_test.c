@@ -70,7 +70,7 @@ TEST("a component with a name that does not end, a wrong number or a wrong offse
     file.components[0].isolation = 2;
     EXPECT(system_component_fault(&system, &system.components[0]) != nullptr);
     fill();
-    file.components[0].restart = 3;
+    file.components[0].restart = RESTART_UNLIMITED + 1;
     EXPECT(system_component_fault(&system, &system.components[0]) != nullptr);
     fill();
     file.components[0].priority = PRIORITY_COUNT;

@@ -1,10 +1,12 @@
-// lwIP's periodic work, done only while there is any: an idle stack sets no timer but a rare one.
+// lwIP's periodic work, done when it is due: an idle stack without connections sets no timer but for its lease.
 //
-// lwIP counts ticks. A clock whose work is not urgent ticks rarely, and its `run` is told how many ticks have gone by.
+// lwIP counts ticks, and acts at few of them. A clock tells after how many there is something to do, and its `run` is told
+// how many have gone by. What only grows old meanwhile is made up for when the stack is next entered.
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/dhcp.h>
 
 #include "clocks.h"
 #include "resolve.h"
@@ -12,22 +14,24 @@
 
 #include <starina/component.h>
 
-enum urgency { IDLE, RARE, URGENT };
+enum : uint64_t { NEVER = 0, NEXT = 1 }; // in so many ticks
 
 struct clock {
     nsec_t tick;
-    nsec_t rest; // between runs of rare work
-    enum urgency (*urgency)(void);
+    bool grows_old;        // as long as nobody enters the stack, nothing is to be done
+    uint64_t (*due)(void); // in how many ticks there is something to do
     void (*run)(uint64_t ticks);
-    nsec_t last; // until when its ticks were run
-    enum urgency pace;
+    nsec_t last;   // until when its ticks were run
+    uint64_t pace; // after how many of them the timer is set to run the next
     struct timer timer;
 };
 
-enum : nsec_t { ARP_WAIT = 6 * NSEC_PER_SEC }; // lwIP gives up after 5
-static nsec_t arp_deadline;                    // until when an answer is waited for
+// --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
 
 // --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
+
+enum : nsec_t { ARP_WAIT = 6 * NSEC_PER_SEC }; // lwIP gives up after 5
+static nsec_t arp_deadline;                    // until when an answer is waited for
 
 static bool is_quiet(const struct tcp_pcb *pcb) {
     enum : uint32_t { WAITING = TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND | TF_NAGLEMEMERR };
@@ -35,13 +39,15 @@ static bool is_quiet(const struct tcp_pcb *pcb) {
     return !is_waiting && pcb->unsent == nullptr && pcb->unacked == nullptr && (pcb->flags & WAITING) == 0;
 }
 
-static enum urgency tcp_urgency(void) {
+enum : uint64_t { TCP_REST = 10 * NSEC_PER_SEC / NSEC_PER_MSEC / TCP_TMR_INTERVAL };
+
+static uint64_t tcp_due(void) {
     for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != nullptr; pcb = pcb->next) {
         if (!is_quiet(pcb)) {
-            return URGENT;
+            return NEXT;
         }
     }
-    return tcp_active_pcbs != nullptr || tcp_tw_pcbs != nullptr ? RARE : IDLE;
+    return tcp_active_pcbs != nullptr || tcp_tw_pcbs != nullptr ? TCP_REST : NEVER;
 }
 
 static void tcp_run(uint64_t ticks) {
@@ -54,33 +60,49 @@ static void tcp_run(uint64_t ticks) {
     tcp_slowtmr();
 }
 
-// --- The others ---
+// --- ARP ---
 
-static enum urgency arp_urgency(void) {
-    return arp_deadline != 0 && clock_ns() < arp_deadline ? URGENT : RARE;
+// An entry in use is asked for again in its last 30 s: with connections, rests must be shorter than that.
+enum : uint64_t { ARP_REST = 10 * NSEC_PER_SEC / NSEC_PER_MSEC / ARP_TMR_INTERVAL };
+
+static uint64_t arp_due(void) {
+    bool is_waiting = arp_deadline != 0 && clock_ns() < arp_deadline;
+    return is_waiting ? NEXT : tcp_active_pcbs != nullptr ? ARP_REST : NEVER;
 }
 
-// An entry in use is asked for again in its last 30 s: rests must be shorter than that.
 static void arp_run(uint64_t ticks) {
     for (uint64_t i = 0; i < ticks && i < ARP_MAXAGE; i++) {
         etharp_tmr();
     }
 }
 
-static enum urgency dhcp_urgency(void) {
+// --- DHCP: lwIP's counters run down to 1 ---
+
+static uint64_t dhcp_due(void) {
     const struct dhcp *dhcp = netif_dhcp_data(&stack_netif);
-    return dhcp != nullptr && dhcp->request_timeout > 0 ? URGENT : IDLE;
+    return dhcp != nullptr ? dhcp->request_timeout : NEVER;
 }
 
 static void dhcp_run(uint64_t ticks) {
-    (void) ticks;
-    dhcp_fine_tmr();
+    uint64_t due = dhcp_due();
+    for (uint64_t i = 0; i < ticks && i < due; i++) {
+        dhcp_fine_tmr();
+    }
 }
 
 enum : uint64_t { LEASE_TICKS_MAX = UINT16_MAX }; // no lease of lwIP's is longer
 
-static enum urgency lease_urgency(void) {
-    return netif_dhcp_data(&stack_netif) != nullptr ? URGENT : IDLE;
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a == NEVER || (b != NEVER && b < a) ? b : a;
+}
+
+static uint64_t lease_due(void) {
+    const struct dhcp *dhcp = netif_dhcp_data(&stack_netif);
+    if (dhcp == nullptr || dhcp->state == DHCP_STATE_OFF) {
+        return NEVER;
+    }
+    uint64_t end = dhcp->t0_timeout > dhcp->lease_used ? dhcp->t0_timeout - dhcp->lease_used : NEVER;
+    return earlier(end, earlier(dhcp->t1_renew_time, dhcp->t2_rebind_time));
 }
 
 static void lease_run(uint64_t ticks) {
@@ -89,12 +111,16 @@ static void lease_run(uint64_t ticks) {
     }
 }
 
-static enum urgency dns_urgency(void) {
-    return resolve_is_waiting() ? URGENT : resolve_was_used() ? RARE : IDLE;
+// --- DNS ---
+
+static uint64_t dns_due(void) {
+    return resolve_is_waiting() ? NEXT : NEVER;
 }
 
+enum : uint64_t { NAME_TICKS_MAX = 604800 }; // no name is remembered for longer (lwIP's DNS_MAX_TTL)
+
 static void dns_run(uint64_t ticks) {
-    for (uint64_t i = 0; i < ticks; i++) {
+    for (uint64_t i = 0; i < ticks && i < NAME_TICKS_MAX; i++) {
         dns_tmr(); // names that were found grow old
     }
 }
@@ -103,13 +129,13 @@ static void dns_run(uint64_t ticks) {
 
 enum { TCP_CLOCK, ARP_CLOCK, DHCP_CLOCK, LEASE_CLOCK, DNS_CLOCK, CLOCK_COUNT };
 
-#define CLOCK(name, tick_ms, rest_s) \
-    {.tick = (tick_ms) * NSEC_PER_MSEC, .rest = (rest_s) * NSEC_PER_SEC, .urgency = name##_urgency, .run = name##_run}
+#define CLOCK(name, tick_ms, is_growing_old) \
+    {.tick = (tick_ms) * NSEC_PER_MSEC, .grows_old = (is_growing_old), .due = name##_due, .run = name##_run}
 
 static struct clock clocks[CLOCK_COUNT] = {
-    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, 10),       [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, 10),
-    [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, 0), [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, 0),
-    [DNS_CLOCK] = CLOCK(dns, DNS_TMR_INTERVAL, 60),
+    [TCP_CLOCK] = CLOCK(tcp, TCP_TMR_INTERVAL, true),         [ARP_CLOCK] = CLOCK(arp, ARP_TMR_INTERVAL, true),
+    [DHCP_CLOCK] = CLOCK(dhcp, DHCP_FINE_TIMER_MSECS, false), [LEASE_CLOCK] = CLOCK(lease, DHCP_COARSE_TIMER_MSECS, false),
+    [DNS_CLOCK] = CLOCK(dns, DNS_TMR_INTERVAL, true),
 };
 
 static void clock_run(struct clock *clock, nsec_t now) {
@@ -120,14 +146,23 @@ static void clock_run(struct clock *clock, nsec_t now) {
     }
 }
 
+// Round-trip times, and the age of addresses and names, are measured in ticks.
+static void make_up(nsec_t now) {
+    for (size_t i = 0; i < CLOCK_COUNT; i++) {
+        if (clocks[i].grows_old && clocks[i].pace != NEXT) {
+            clock_run(&clocks[i], now);
+        }
+    }
+}
+
 static void clock_fired(void *context);
 
 static void clock_set(struct clock *clock, nsec_t now) {
-    if (clock->pace == IDLE) {
+    if (clock->pace == NEVER) {
         timer_stop(&clock->timer);
         return;
     }
-    nsec_t due = clock->last + (clock->pace == URGENT ? clock->tick : clock->rest);
+    nsec_t due = clock->last + clock->pace * clock->tick;
     timer_start(&clock->timer, due > now ? due - now : 0, clock_fired, clock);
 }
 
@@ -135,27 +170,27 @@ static void clock_fired(void *context) {
     struct clock *clock = context;
     nsec_t now = clock_ns();
     stack_enter();
+    make_up(now);
     clock_run(clock, now);
-    clock->pace = clock->urgency();
+    clock->pace = clock->due();
     clock_set(clock, now);
     stack_leave();
 }
 
 void clocks_begin(void) {
-    struct clock *clock = &clocks[TCP_CLOCK];
-    if (clock->pace == RARE) {
-        clock_run(clock, clock_ns()); // round-trip times are measured in ticks
+    if (clocks[TCP_CLOCK].pace != NEXT) { // else its clock does it, at each tick
+        make_up(clock_ns());
     }
 }
 
 void clocks_end(void) {
     for (size_t i = 0; i < CLOCK_COUNT; i++) {
         struct clock *clock = &clocks[i];
-        enum urgency urgency = clock->pace == URGENT ? URGENT : clock->urgency();
-        if (urgency > clock->pace) {
+        uint64_t pace = clock->pace == NEXT ? NEXT : clock->due();
+        if (pace != NEVER && (clock->pace == NEVER || pace < clock->pace)) {
             // New work counts from now on; what only grows old may do so a little later.
             clock->last = clock_ns();
-            clock->pace = urgency;
+            clock->pace = pace;
             clock_set(clock, clock->last);
         }
     }

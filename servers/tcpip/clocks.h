@@ -1,4 +1,4 @@
-// lwIP's periodic work, done only while there is any: an idle stack sets no timer but a rare one.
+// lwIP's periodic work, done when it is due: an idle stack without connections sets no timer but for its lease.
 //
 // Every entry into lwIP lies between stack_enter and stack_leave (stack.h), which call clocks_begin and clocks_end.
 #pragma once

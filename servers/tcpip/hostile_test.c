@@ -112,6 +112,22 @@ TEST("an idle stack sets few timers, with a connection as without") {
     EXPECT(fake_timer_sets() - before < 8);
 }
 
+TEST("a stack without connections sets no timer, and still forgets an address that has grown old") {
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    remote_send(&remote, RST | ACK, nullptr, 0);
+    fake_advance(15 * NSEC_PER_SEC);
+    size_t before = fake_timer_sets();
+    fake_advance(600 * NSEC_PER_SEC);
+    EXPECT_EQ(fake_timer_sets(), before);
+    uint64_t searches = peer_arp_searches();
+    peer_open(peer_client(), "tcp:10.0.2.2:80");
+    (void) remote_receive(&remote, &segment);
+    EXPECT(peer_arp_searches() > searches);
+}
+
 TEST("an address in use is asked for again before it is forgotten, and nothing waits for it") {
     struct remote remote;
     channel_t stream;

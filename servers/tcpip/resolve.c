@@ -17,7 +17,6 @@ struct lookup {
 
 static struct lookup lookups[LOOKUPS_MAX];
 static unsigned lookup_count;
-static bool was_used;
 
 enum : uint16_t { PORT_DEFAULT = 53 };
 static ip_addr_t configured; // 0.0.0.0: what DHCP says counts
@@ -29,10 +28,6 @@ uint16_t resolve_server_port(void) {
 
 bool resolve_is_waiting(void) {
     return lookup_count != 0;
-}
-
-bool resolve_was_used(void) {
-    return was_used;
 }
 
 uint32_t resolve_server(void) {
@@ -57,7 +52,6 @@ static struct lookup *lookup_take(resolved_t resolved, void *context) {
         if (lookups[i].resolved == nullptr) {
             lookups[i] = (struct lookup) {resolved, context, clock_ns()};
             lookup_count++;
-            was_used = true;
             return &lookups[i];
         }
     }

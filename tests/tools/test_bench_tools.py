@@ -10,6 +10,7 @@ import blocks
 import booting
 import http_answer
 import ipc
+import kernel_lock
 import link
 import load
 import peers
@@ -231,3 +232,60 @@ def test_counts_within_the_reference_pass(stored):
 def test_a_rise_over_the_reference_is_told(stored, counts, complaint):
     with pytest.raises(Fail, match=complaint):
         reference.check("ipc", counts)
+
+
+# --- The kernel lock ---
+
+KERNEL = """
+ffffffff80100140 <entry_syscall>:
+ffffffff80100140:      \tswapgs
+ffffffff80100143:      \tlock
+ffffffff80100144:      \tbtsl\t$0x0, 0x1d7de(%rip) # 0xffffffff8011d960 <kernel_lock_word>
+ffffffff8010014c:      \tjb\t0xffffffff801001d9 <entry_syscall+0x99>
+ffffffff80100150:      \tcallq\t*-0x7fee2b00(,%rax,8)
+ffffffff80100157:      \tmovl\t$0x0, 0x1d7b5(%rip) # 0xffffffff8011d960 <kernel_lock_word>
+ffffffff80100161:      \tswapgs
+ffffffff80100164:      \tsysretq
+ffffffff80100200 <kernel_lock>:
+ffffffff80100200:      \tpause
+ffffffff80100300 <leave_to_thread>:
+ffffffff80100300:      \tpopq\t%rax
+ffffffff80100400 <sys_clock_now>:
+ffffffff80100400:      \tnop
+ffffffff80100401:      \tretq
+"""
+
+
+def block_of(address, instructions, executions=1):
+    return Block(address, executions, instructions, 0, b"")
+
+
+@pytest.mark.parametrize(
+    "block, parts",
+    [
+        (block_of(0xFFFFFFFF80100140, 3, 10), (10, 0, 20, 10)),  # a system call begins, and takes the lock before the jump
+        (block_of(0xFFFFFFFF80100150, 1), (1, 0, 0, 0)),
+        (block_of(0xFFFFFFFF80100157, 3), (1, 0, 2, 0)),  # it releases the lock and returns
+        (block_of(0xFFFFFFFF80100200, 1, 7), (0, 7, 0, 0)),
+        (block_of(0xFFFFFFFF80100300, 1), (0, 0, 1, 0)),
+        (block_of(0xFFFFFFFF80100400, 2, 5), (10, 0, 0, 0)),
+        (block_of(0x400000, 3), (0, 0, 3, 0)),  # a component in user mode, and one in kernel mode
+        (block_of(0xFFFFFFFFA0000000, 3), (0, 0, 3, 0)),
+    ],
+)
+def test_instructions_are_told_apart_by_the_kernel_lock(block, parts):
+    share = kernel_lock.KernelCode(KERNEL).share([block])
+    assert (share.held, share.waiting, share.outside, share.system_calls) == parts
+
+
+def test_kernel_that_takes_no_lock_is_refused():
+    with pytest.raises(Fail, match="takes or releases"):
+        kernel_lock.KernelCode(KERNEL.replace("btsl", "btl"))
+
+
+def test_lock_bounds_what_many_cpus_can_do():
+    one = kernel_lock.rate(100, 300, 1)
+    assert one == pytest.approx(1 / 400)
+    assert kernel_lock.rate(1, 1_000_000, 8) == pytest.approx(8 / 1_000_001, rel=0.01)
+    assert kernel_lock.rate(100, 300, 1000) == pytest.approx(1 / 100, rel=0.01)
+    assert one < kernel_lock.rate(100, 300, 2) < kernel_lock.rate(100, 300, 4) < 1 / 100

@@ -38,7 +38,7 @@ from ui import Fail
         ('needs = ["network", "network"]', "'needs' names something twice"),
         ('libraries = ["boost"]', "libraries unknown 'boost'"),
         ('devices = [{ virtio = "gpu" }]', "'devices' has something else"),
-        ('restart = "sometimes"', "'restart' is none of never, on-failure, always"),
+        ('restart = "sometimes"', "'restart' is none of never, on-failure, always, unlimited"),
         ('config = { port = "integer" }', "'config' must be like"),
         ("config = { Port = 1 }", "'config' must be like"),
         ('config = { log_level = "number" }', "'config' has 'log_level', which every component has"),

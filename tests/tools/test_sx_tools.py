@@ -147,7 +147,7 @@ def script(folder, text):
 
 
 def test_unit_test_results_are_counted(tmp_path):
-    results = unit.run_one(script(tmp_path, "echo 'ok: it adds'; echo 'FAILED: it subtracts'; exit 1"), ROOT / "lib/a_test.c")
+    results = unit.run_one(script(tmp_path, "echo 'ok: it adds'; echo 'FAILED: it subtracts'; exit 1"), "lib/a_test.c")
     assert [(item.name, item.passed) for item in results] == [
         ("lib/a_test.c: it adds", True),
         ("lib/a_test.c: it subtracts", False),
@@ -155,8 +155,17 @@ def test_unit_test_results_are_counted(tmp_path):
 
 
 def test_a_crash_counts_as_a_failure(tmp_path):
-    results = unit.run_one(script(tmp_path, "echo 'ok: it adds'; kill -SEGV $$"), ROOT / "lib/a_test.c")
+    results = unit.run_one(script(tmp_path, "echo 'ok: it adds'; kill -SEGV $$"), "lib/a_test.c")
     assert [item.passed for item in results] == [True, False]
+
+
+def test_what_threads_share_is_tested_under_a_sanitizer_of_its_own(tmp_path):
+    test = tmp_path / "a_test.c"
+    test.write_text("// test-threads\n// Tests of a.\n")
+    assert unit.kinds(test) == ["tests", "thread_tests"]
+    test.write_text("// Tests of a, with test-threads in no line of its own.\n")
+    assert unit.kinds(test) == ["tests"]
+    assert {test.name for test in unit.find() if len(unit.kinds(test)) == 2} >= {"ring_test.c", "queue_test.c", "frame_region_test.c"}
 
 
 def test_pytest_report_is_counted(tmp_path):

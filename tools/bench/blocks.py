@@ -103,7 +103,7 @@ def attribute(subject, blocks):
 
 
 def boot_blocks(subject):
-    with Counter(profile=True) as counter, booted(subject, extra=counter.arguments()) as machine:
+    with Counter(profile="on") as counter, booted(subject, extra=counter.arguments()) as machine:
         must_answer(subject, machine)
         return [block for block in counter.blocks() if block.executions]
 

@@ -1,9 +1,10 @@
 // A QEMU plugin that counts what the guest executes, in a file that others read while it runs. It trusts its caller, sx.
 //
-//   -plugin build/bench/count.so,out=PATH[,profile=on]
+//   -plugin build/bench/count.so,out=PATH[,profile=on|exact]
 //
-// The file holds `struct counts`, then with profile=on a `struct block` for each block of code (tools/bench/counter.py
-// reads both). A block that a fault leaves early counts as whole: some ten instructions too many per page fault.
+// The file holds `struct counts`, then with profile a `struct block` for each block of code (tools/bench/counter.py
+// reads both). CPUs that run at once lose counts to each other, but for the blocks' executions with profile=exact, which is
+// slower. A block that a fault leaves early counts as whole: some ten instructions too many per page fault.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,11 +20,15 @@ typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 typedef void (*qemu_plugin_tb_trans_t)(qemu_plugin_id_t id, struct qemu_plugin_tb *block);
+typedef void (*qemu_plugin_tb_exec_t)(unsigned cpu, void *context);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, qemu_plugin_tb_trans_t callback);
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, enum qemu_plugin_op op, void *counter,
                                               uint64_t value);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, qemu_plugin_tb_exec_t callback,
+                                          enum qemu_plugin_cb_flags flags, void *context);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *block);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
@@ -53,7 +58,8 @@ struct block {
 };
 
 static struct counts *counts;
-static struct block *blocks; // null without profile=on
+static struct block *blocks; // null without profile
+static bool is_exact;
 static uint32_t buckets[BUCKETS];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; // several CPUs translate at once
 
@@ -90,6 +96,18 @@ static struct block *record(const struct qemu_plugin_tb *tb, uint64_t address, s
     return &blocks[*bucket - 1];
 }
 
+static void on_execution(unsigned, void *block) {
+    __atomic_fetch_add(&((struct block *) block)->executions, 1, __ATOMIC_RELAXED);
+}
+
+static void count_executions(struct qemu_plugin_tb *tb, struct block *block) {
+    if (is_exact) {
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_execution, QEMU_PLUGIN_CB_NO_REGS, block);
+    } else {
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executions, 1);
+    }
+}
+
 static void on_translation(qemu_plugin_id_t, struct qemu_plugin_tb *tb) {
     uint64_t address = qemu_plugin_tb_vaddr(tb);
     size_t instructions = qemu_plugin_tb_n_insns(tb);
@@ -100,7 +118,7 @@ static void on_translation(qemu_plugin_id_t, struct qemu_plugin_tb *tb) {
     struct block *block = blocks ? record(tb, address, instructions) : nullptr;
     if (block) {
         block->translations++;
-        qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executions, 1);
+        count_executions(tb, block);
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -122,7 +140,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *, int count, char **arg
         if (strncmp(arguments[i], "out=", 4) == 0) {
             path = arguments[i] + 4;
         }
-        is_profile |= strcmp(arguments[i], "profile=on") == 0;
+        is_exact |= strcmp(arguments[i], "profile=exact") == 0;
+        is_profile |= is_exact || strcmp(arguments[i], "profile=on") == 0;
     }
     counts = path ? map_file(path, PAGE + (is_profile ? BLOCKS_MAX * sizeof(struct block) : 0)) : nullptr;
     if (!counts) {

@@ -47,9 +47,12 @@ class Block:
 
 
 class Counter:
-    """`with Counter() as counter:` gives a file to one virtual machine, started with its arguments()."""
+    """`with Counter() as counter:` gives a file to one virtual machine, started with its arguments().
 
-    def __init__(self, profile=False):
+    `profile`: None, "on", or "exact" where several CPUs run at once.
+    """
+
+    def __init__(self, profile=None):
         self.profile = profile
 
     def __enter__(self):
@@ -62,7 +65,7 @@ class Counter:
         self.folder.cleanup()
 
     def arguments(self):
-        return ["-plugin", f"{PLUGIN},out={self.path}{',profile=on' if self.profile else ''}"]
+        return ["-plugin", f"{PLUGIN},out={self.path}{f',profile={self.profile}' if self.profile else ''}"]
 
     def map(self):
         with open(self.path, "rb") as file:

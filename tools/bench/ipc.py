@@ -33,6 +33,8 @@ TITLES = {
     "call_1_handle": "1 handle, moved",
     "send_wait_4_words": "send, wait, send, wait: 4 words",
     "generated_call_4_words": "4 words, generated code on both sides",
+    "queue_64_bytes": "64 bytes through a queue in shared memory",
+    "folio_kib": "1 KiB of 1 GiB, moved as folios of 1 MiB",
 }
 EVENTS = ("calls", "spaces", "switches", "interrupts", "ipis", "faults")
 

@@ -17,8 +17,9 @@ BENCHMARKS = {
     "web": "requests per second, latency, instructions per request",
     "net": "what an answer takes: instructions, copies, system calls, messages",
     "ipc": "system calls and messages between components, in instructions",
+    "scale": "what the big kernel lock costs with 1 to 8 CPUs, in instructions",
 }
-WITH_REFERENCE = ("ipc", "net")
+WITH_REFERENCE = ("ipc", "net", "scale")
 PEERS = ("none", "lean", "all")
 RUNS, RUNS_QUICK = 9, 2
 
@@ -32,8 +33,8 @@ def add_arguments(parser):
     add("--peers", choices=PEERS, default="all", help="Linux beside it: none, the lean one, or Debian's too (default: all)")
     add("--json", action="store_true", help="print JSON in place of tables")
     add("--profile", metavar="FILE", help="boot only: where the instructions go, and every block of code to FILE")
-    add("--check", action="store_true", help="ipc and net: fail if a count is over the stored reference by more than 3 %%")
-    add("--set-reference", action="store_true", help="ipc and net: store this run's counts as the reference")
+    add("--check", action="store_true", help="ipc, net and scale: fail if a count is over the stored reference by more than 3 %%")
+    add("--set-reference", action="store_true", help="ipc, net and scale: store this run's counts as the reference")
     add("--yes", action="store_true", help="install what is missing without asking")
 
 

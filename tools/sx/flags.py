@@ -38,9 +38,9 @@ KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warning
 TOOL = ["-std=c23", "-O2", "-g", "-D_GNU_SOURCE", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fstack-clash-protection", "-fPIE"]
 TOOL_LINK = ["-static-pie", "-fuse-ld=lld", "-Wl,-z,relro,-z,now,-z,noexecstack"]
 
-# Unit tests on the machine that builds.
-HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
-HOST += ["-fno-sanitize-recover=all", "-D_GNU_SOURCE"]
+# Unit tests on the machine that builds: all with the first sanitizers, those of what threads share with the second too.
+HOST = ["-std=c23", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-D_GNU_SOURCE"]
+SANITIZERS = {"tests": "address,undefined", "thread_tests": "thread"}  # by folder of the build
 
 # What the benchmarks need: a plugin of QEMU, and a bare 32-bit program that it boots.
 PLUGIN = ["-std=c23", "-O2", "-g", "-fPIC", "-fvisibility=hidden", *WARNINGS]

@@ -39,7 +39,7 @@ class Graph:
         self.ninja = Writer(shown(self.out))
         self.headers = []
         self.libraries = {}
-        self.host_libraries = {}
+        self.host_libraries = set()
         self.everywhere = [item for item in tree.recipes.values() if item.everywhere]
         self.rules(debug)
 
@@ -48,9 +48,10 @@ class Graph:
         compiler = f"{flags.CLANG} -MD -MF $out.d {code} $flags -c $in -o $out"
         compile_settings = {"depfile": "$out.d", "deps": "gcc"}
         self.ninja.rule("cc", compiler, "Compiling $in", **compile_settings)
-        host = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.HOST)} $flags -c $in -o $out"
+        host_flags = f"{' '.join(flags.HOST)} -fsanitize=$sanitizers"
+        host = f"{flags.CLANG} -MD -MF $out.d {host_flags} $flags -c $in -o $out"
         self.ninja.rule("cc_host", host, "Compiling $in for this machine", **compile_settings)
-        self.ninja.rule("link_host", f"{flags.CLANG} {' '.join(flags.HOST)} -fuse-ld=lld -o $out -Wl,--start-group $in -Wl,--end-group", "Linking $out")
+        self.ninja.rule("link_host", f"{flags.CLANG} {host_flags} -fuse-ld=lld -o $out -Wl,--start-group $in -Wl,--end-group", "Linking $out")
         tool = f"{flags.CLANG} -MD -MF $out.d {' '.join(flags.TOOL)} $flags -c $in -o $out"
         self.ninja.rule("cc_tool", tool, "Compiling $in for this machine", **compile_settings)
         self.ninja.rule("link_tool", f"{flags.CLANG} {' '.join(flags.TOOL_LINK)} -o $out $in", "Linking $out")
@@ -157,28 +158,29 @@ class Graph:
 
     # --- Unit tests on this machine ---
 
-    def host_library(self, name):
+    def host_library(self, kind, name):
         """Static library of lib/NAME for unit tests: each takes from it what it misses."""
-        folder = self.out / "tests" / "lib" / name
+        folder = self.out / kind / "lib" / name
         arguments = " ".join([include(["include", "lib", self.generated]), *flags.WARNINGS])
-        objects = [self.compile_host(source, folder, arguments) for source in sources_below(ROOT / "lib" / name)]
+        objects = [self.compile_host(kind, source, folder, arguments) for source in sources_below(ROOT / "lib" / name)]
         self.build([folder / f"lib{name}.a"], "ar", objects)
         return folder / f"lib{name}.a"
 
-    def compile_host(self, source, folder, arguments):
+    def compile_host(self, kind, source, folder, arguments):
         target = folder / f"{shown(source).replace('/', '_')}.o"
-        self.build([target], "cc_host", [source], order_only=["headers"], flags=arguments)
+        self.build([target], "cc_host", [source], order_only=["headers"], flags=arguments, sanitizers=flags.SANITIZERS[kind])
         return target
 
-    def host_foreign(self, recipe):
+    def host_foreign(self, kind, recipe):
         """The same of a foreign library, without checks that its authors do not make."""
-        if recipe.name not in self.host_libraries:
-            folder = self.out / "tests" / "third_party" / recipe.name
+        folder = self.out / kind / "third_party" / recipe.name
+        library = folder / f"lib{recipe.name}.a"
+        if library not in self.host_libraries:
             arguments = " ".join([include(recipe.include_folders), *flags.FOREIGN])
-            objects = [self.compile_host(source, folder, arguments) for source in recipe.sources()]
-            self.build([folder / f"lib{recipe.name}.a"], "ar", objects)
-            self.host_libraries[recipe.name] = folder / f"lib{recipe.name}.a"
-        return self.host_libraries[recipe.name]
+            objects = [self.compile_host(kind, source, folder, arguments) for source in recipe.sources()]
+            self.build([library], "ar", objects)
+            self.host_libraries.add(library)
+        return library
 
     def tested_component(self, test):
         """The component that a test belongs to, or None, and the foreign libraries that it is linked with."""
@@ -199,17 +201,19 @@ class Graph:
         return " ".join([include(folders), foreign, *flags.WARNINGS])
 
     def tests(self):
-        libraries = [self.host_library(name) for name in self.tree.libraries if sources_below(ROOT / "lib" / name)]
-        executables = [self.test(test, libraries) for test in unit.find()]
+        executables = []
+        for kind in flags.SANITIZERS:
+            libraries = [self.host_library(kind, name) for name in self.tree.libraries if sources_below(ROOT / "lib" / name)]
+            executables += [self.test(kind, test, libraries) for test in unit.find() if kind in unit.kinds(test)]
         self.build(["tests"], "phony", executables)
 
-    def test(self, test, libraries):
-        executable = unit.program(self.out, test)
+    def test(self, kind, test, libraries):
+        executable = unit.program(self.out, kind, test)
         folder = executable.with_suffix(".objects")
         arguments = self.test_flags(test)
-        objects = [self.compile_host(source, folder, arguments) for source in [test, *unit.companions(test)]]
-        foreign = [self.host_foreign(recipe) for recipe in self.tested_component(test)[1]]
-        self.build([executable], "link_host", [*objects, *libraries, *foreign])
+        objects = [self.compile_host(kind, source, folder, arguments) for source in [test, *unit.companions(test)]]
+        foreign = [self.host_foreign(kind, recipe) for recipe in self.tested_component(test)[1]]
+        self.build([executable], "link_host", [*objects, *libraries, *foreign], sanitizers=flags.SANITIZERS[kind])
         return executable
 
     # --- Programs for this machine ---

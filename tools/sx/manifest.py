@@ -15,7 +15,7 @@ SETTING_KINDS = ("number", "text")
 # What the framework itself reads in every component: lib/starina/log.c.
 COMMON_SETTINGS = {"log_level": "number"}
 LOG_LEVEL_MAX = 3
-RESTARTS = ("never", "on-failure", "always")
+RESTARTS = ("never", "on-failure", "always", "unlimited")
 # What process_create (kernel/process.c) and the largest machine allow.
 HANDLES_MAX = 4096
 memory_size, stack_size = size_in("64 KiB", "64 GiB"), size_in("1 KiB", "1 MiB")

@@ -39,7 +39,7 @@ FIELDS = {
     "sha256": (str, REQUIRED, sha256),
     "files": (list, [], strings),  # globs in the package
     "include": (list, [], strings),  # folders in the package, for itself and its users
-    "tree_include": (list, [], strings),  # folders in our tree: the library's configuration
+    "tree_include": (list, [], strings),  # folders in our tree, first: the library's configuration
     "defines": (list, [], strings),
     "options": (dict, {}, string_table),  # of Meson
     "arguments": (list, [], strings),  # of the compiler, when Meson builds
@@ -76,7 +76,7 @@ class Recipe:
     def include_folders(self):
         if self.kind == "meson":
             return [self.folder / "include"]
-        return [self.folder / item for item in self.include] + [ROOT / item for item in self.tree_include]
+        return [ROOT / item for item in self.tree_include] + [self.folder / item for item in self.include]
 
     def sources(self):
         found = []

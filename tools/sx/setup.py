@@ -40,6 +40,7 @@ TEST = [
     Need("python3-pytest", "runs the whole-system tests", "pytest-3"),
     Need("clang-format-19", "checks the C code's format", "clang-format-19"),
     Need("clang-tidy-19", "finds mistakes in the C code", "clang-tidy-19"),
+    Need("spin", "checks the model of the rings", "spin"),
     Need("curl", "asks the virtual machine for pages", "curl"),
     Need("slowhttptest", "attacks the gateway slowly", "slowhttptest"),
     Need("chromium", "renders the page", "chromium"),

@@ -2,7 +2,7 @@
 
 A test file includes what it tests, or names further sources to link in its first lines:
     // test-with: kernel/handle.c kernel/object.c
-What it misses is taken from lib/*, lib/test with its main among them. The program prints `ok: SENTENCE` or
+One that says `// test-threads` there becomes a second program, with the thread sanitizer in place of the others. What it misses is taken from lib/*, lib/test with its main among them. The program prints `ok: SENTENCE` or
 `FAILED: SENTENCE` for each TEST, and before that what went wrong.
 """
 
@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import flags
 from paths import COMPONENT_FOLDERS, ROOT, shown
 from ui import Fail
 
 FOLDERS = ("lib", "kernel", "tools", *COMPONENT_FOLDERS)
 WITH = re.compile(r"^// test-with:(.*)$", re.MULTILINE)
-HEAD = 2000  # characters of a test file in which test-with is looked for
+THREADS = re.compile(r"^// test-threads$", re.MULTILINE)
+HEAD = 2000  # characters of a test file in which these are looked for
 TIMEOUT_SECONDS = 120
 
 
@@ -33,9 +35,14 @@ def find():
     return sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*_test.c"))
 
 
-def program(out, test):
+def kinds(test):
+    """Which of flags.SANITIZERS it is built with."""
+    return ["tests", "thread_tests"] if THREADS.search(test.read_text()[:HEAD]) else ["tests"]
+
+
+def program(out, kind, test):
     """Where a test's program is built."""
-    return out / "tests" / shown(test.with_suffix(""))
+    return out / kind / shown(test.with_suffix(""))
 
 
 def companions(test):
@@ -47,8 +54,12 @@ def companions(test):
     return listed
 
 
-def run_one(executable, test):
-    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0"}
+def title(kind, test):
+    return shown(test) if kind == "tests" else f"{shown(test)} ({flags.SANITIZERS[kind]} sanitizer)"
+
+
+def run_one(executable, title):
+    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TSAN_OPTIONS": "halt_on_error=1"}
     try:
         done = subprocess.run(
             [executable], cwd=ROOT, env=environment, capture_output=True, text=True, errors="replace",
@@ -61,12 +72,13 @@ def run_one(executable, test):
     for line in output.splitlines():
         for prefix, passed in (("ok: ", True), ("FAILED: ", False)):
             if line.startswith(prefix):
-                results.append(Result(f"{shown(test)}: {line.removeprefix(prefix)}", passed, "" if passed else output))
+                results.append(Result(f"{title}: {line.removeprefix(prefix)}", passed, "" if passed else output))
     if not results or (code != 0 and all(item.passed for item in results)):
-        results.append(Result(f"{shown(test)}: runs to its end", False, output))
+        results.append(Result(f"{title}: runs to its end", False, output))
     return results
 
 
 def run_all(tests, out):
+    programs = [(program(out, kind, test), title(kind, test)) for test in tests for kind in kinds(test)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [result for group in pool.map(lambda test: run_one(program(out, test), test), tests) for result in group]
+        return [result for group in pool.map(lambda item: run_one(*item), programs) for result in group]

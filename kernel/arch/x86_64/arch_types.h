@@ -3,7 +3,7 @@
 // Address map (all kernel mappings are NX unless said):
 //   0x0000000000001000 - 0x00007fffffffffff  user components (ARCH_USER_BASE, ARCH_USER_END)
 //   0xffff800000000000 + physical            direct map of RAM, writable
-//   0xffffa00000000000 - +512 GiB            kernel-isolated components, one slot of 2 GiB each (one PML4 entry, made at boot, shared by all)
+//   0xffffa00000000000 - +4 TiB              kernel-isolated components, one slot of 16 GiB each (PML4 entries made at boot, shared by all)
 //   0xffffffff80000000 + physical            the kernel's image: text RX, rodata R, data RW
 #pragma once
 
@@ -12,7 +12,7 @@ enum : vaddr_t {
     ARCH_USER_END = 0x00007ffffffff000,
     ARCH_DIRECT_MAP = 0xffff800000000000,
     ARCH_SLOTS_BASE = 0xffffa00000000000,
-    ARCH_SLOT_SIZE = 0x80000000,
+    ARCH_SLOT_SIZE = 16ull << 30,
     ARCH_IMAGE_BASE = 0xffffffff80000000,
 };
 enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 46 }; // what the direct map has room for
@@ -63,6 +63,7 @@ struct arch_fault {
     unsigned vector; // exception number
     uint64_t error_code;
     vaddr_t address; // CR2 of a page fault
+    uint32_t access; // enum map_flags: what a page fault was for
     bool is_page_fault;
     const char *name; // "page fault", "division by zero"
 };

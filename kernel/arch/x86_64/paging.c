@@ -5,13 +5,21 @@
 #include "../../memory.h"
 #include "../../page.h"
 
+enum : uint64_t { TABLE_SPAN = 2ull << 20 }; // of the addresses of a lowest table
 enum : unsigned { LEVELS = 4, INDEX_BITS = 9, ENTRY_COUNT = 512, USER_ENTRY_COUNT = 256 };
-enum : unsigned { ROOT_DIRECT = 256, ROOT_SLOTS = 320, ROOT_IMAGE = 511 };
+enum : uint64_t { ROOT_ENTRY_SIZE = 1ull << 39 };
+enum : unsigned {
+    ROOT_DIRECT = 256,
+    ROOT_SLOTS = 320,
+    ROOT_SLOTS_COUNT = ARCH_SLOT_COUNT * ARCH_SLOT_SIZE / ROOT_ENTRY_SIZE,
+    ROOT_IMAGE = 511
+};
 
 struct arch_vmspace arch_kernel_space;
 
-static alignas(PAGE_SIZE) uint64_t kernel_root[ENTRY_COUNT], slots_table[ENTRY_COUNT], image_pdpt[ENTRY_COUNT],
-    image_pd[ENTRY_COUNT], image_table[2 * ENTRY_COUNT], device_pd[ENTRY_COUNT], device_table[ENTRY_COUNT];
+static alignas(PAGE_SIZE) uint64_t kernel_root[ENTRY_COUNT], slots_tables[ROOT_SLOTS_COUNT][ENTRY_COUNT],
+    image_pdpt[ENTRY_COUNT], image_pd[ENTRY_COUNT], image_table[2 * ENTRY_COUNT], device_pd[ENTRY_COUNT],
+    device_table[ENTRY_COUNT];
 
 // --- The kernel's own ---
 
@@ -48,7 +56,9 @@ void kernel_tables_init(const uint64_t *direct_pdpt) {
     image_pdpt[510] = image_to_physical(image_pd) | PRESENT | WRITABLE;
     image_pdpt[511] = image_to_physical(device_pd) | PRESENT | WRITABLE;
     kernel_root[ROOT_DIRECT] = image_to_physical(direct_pdpt) | PRESENT | WRITABLE;
-    kernel_root[ROOT_SLOTS] = image_to_physical(slots_table) | PRESENT | WRITABLE;
+    for (unsigned i = 0; i < ROOT_SLOTS_COUNT; i++) {
+        kernel_root[ROOT_SLOTS + i] = image_to_physical(slots_tables[i]) | PRESENT | WRITABLE;
+    }
     kernel_root[ROOT_IMAGE] = image_to_physical(image_pdpt) | PRESENT | WRITABLE;
     arch_kernel_space.root = image_to_physical(kernel_root);
     write_cr3(arch_kernel_space.root);
@@ -73,7 +83,9 @@ status_t arch_vmspace_init(struct arch_vmspace *space, struct account *account) 
     TRY(page_allocate(account, 0, &space->root));
     uint64_t *root = physical_to_kernel(space->root);
     root[ROOT_DIRECT] = kernel_root[ROOT_DIRECT];
-    root[ROOT_SLOTS] = kernel_root[ROOT_SLOTS];
+    for (unsigned i = ROOT_SLOTS; i < ROOT_SLOTS + ROOT_SLOTS_COUNT; i++) {
+        root[i] = kernel_root[i];
+    }
     root[ROOT_IMAGE] = kernel_root[ROOT_IMAGE];
     return OK;
 }
@@ -124,6 +136,15 @@ static uint64_t *entry_of(const struct arch_vmspace *space, vaddr_t address, str
     return &table[index_at(address, 1)];
 }
 
+// Where the next table's, or table of tables', part of the address space begins.
+static vaddr_t past(vaddr_t address, uint64_t span) {
+    return (address & ~(span - 1)) + span;
+}
+
+static void invalidate(vaddr_t address) {
+    __asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
+}
+
 static uint64_t entry_flags(uint32_t flags) {
     return PRESENT | ((flags & ARCH_MAP_WRITE) != 0 ? WRITABLE : 0) | ((flags & ARCH_MAP_USER) != 0 ? USER : 0) |
            ((flags & ARCH_MAP_DEVICE) != 0 ? UNCACHED : 0) | ((flags & ARCH_MAP_EXECUTE) != 0 ? 0 : NO_EXECUTE);
@@ -142,6 +163,25 @@ status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical,
         *entry = (physical + i * PAGE_SIZE) | entry_flags(flags);
     }
     return OK;
+}
+
+status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
+    vaddr_t end = address + count * PAGE_SIZE;
+    for (vaddr_t at = address; at < end; at = past(at, TABLE_SPAN)) {
+        if (entry_of(space, at, account) == nullptr) {
+            return ERR_NO_MEMORY;
+        }
+    }
+    return OK;
+}
+
+void arch_map_page(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags) {
+    uint64_t *entry = entry_of(space, address, nullptr);
+    bool was_present = *entry != 0;
+    *entry = physical | entry_flags(flags);
+    if (was_present) {
+        invalidate(address);
+    }
 }
 
 // --- Flushing ---
@@ -184,19 +224,42 @@ static void flush_others(const struct arch_vmspace *space, bool are_tables_freed
     }
 }
 
+// The lowest-level entry of the first address from one on that has a table for it. nullptr: none before the end
+static uint64_t *next_entry(const struct arch_vmspace *space, vaddr_t *address, vaddr_t end) {
+    while (*address < end) {
+        uint64_t *table = physical_to_kernel(space->root);
+        unsigned level = LEVELS;
+        while (level > 1 && table[index_at(*address, level)] != 0) {
+            table = table_of(table[index_at(*address, level)]);
+            level--;
+        }
+        if (level == 1) {
+            return &table[index_at(*address, 1)];
+        }
+        *address = past(*address, PAGE_SIZE << (INDEX_BITS * (level - 1)));
+    }
+    return nullptr;
+}
+
 void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
     bool is_loaded = space == &arch_kernel_space || arch_cpu()->arch.active_root == space->root;
-    for (size_t i = 0; i < count; i++) {
-        vaddr_t at = address + i * PAGE_SIZE;
-        uint64_t *entry = entry_of(space, at, nullptr);
-        if (entry != nullptr && *entry != 0) {
+    bool was_mapped = false;
+    vaddr_t end = address + count * PAGE_SIZE;
+    uint64_t *entry = nullptr;
+    for (vaddr_t at = address; at < end; at += PAGE_SIZE) {
+        entry = entry == nullptr || index_at(at, 1) == 0 ? next_entry(space, &at, end) : entry + 1;
+        if (entry == nullptr) {
+            break;
+        }
+        if (*entry != 0) {
             *entry = 0;
+            was_mapped = true;
             if (is_loaded) {
-                __asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
+                invalidate(at);
             }
         }
     }
-    if (count > 0) {
+    if (was_mapped) {
         flush_others(space, false);
     }
 }

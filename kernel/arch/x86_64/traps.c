@@ -5,6 +5,8 @@
 #include "../../lock.h"
 #include "../../thread.h"
 
+#include <starina/process.h>
+
 #define CHECK(field, offset) static_assert(offsetof(struct arch_thread, field) == (offset))
 CHECK(rax, THREAD_RAX);
 CHECK(rbx, THREAD_RBX);
@@ -48,12 +50,16 @@ static const char *const fault_names[] = {
     [21] = "control protection fault",
 };
 
+enum : uint64_t { FAULT_WRITE = 1 << 1, FAULT_FETCH = 1 << 4 }; // in a page fault's error code
+
 static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
     bool is_known = vector < sizeof(fault_names) / sizeof(fault_names[0]) && fault_names[vector] != nullptr;
     return (struct arch_fault) {
         .vector = vector,
         .error_code = error_code,
         .address = read_cr2(),
+        .access =
+            MAP_READ | ((error_code & FAULT_WRITE) != 0 ? MAP_WRITE : 0) | ((error_code & FAULT_FETCH) != 0 ? MAP_EXECUTE : 0),
         .is_page_fault = vector == VECTOR_PAGE_FAULT,
         .name = is_known ? fault_names[vector] : "unknown exception",
     };

@@ -21,6 +21,11 @@ struct boot_info boot_info;
     _Exit(1);
 }
 
+// Where there are no pagers.
+[[gnu::weak]] bool page_reclaim(const struct account *) {
+    return false;
+}
+
 // Gives the page allocator that much, aligned to its largest blocks. 0xa5 all over: nothing may be taken for zeroed.
 static inline void machine_start(size_t size) {
     enum : size_t { ALIGNMENT = PAGE_SIZE << PAGE_ORDER_MAX };

@@ -1,0 +1,327 @@
+// Folios of every kind against a simple model of them, at random, with little memory: contents, promises, and what comes
+// back in the end.
+//
+// test-with: kernel/folio.c kernel/folio_pages.c kernel/page_tree.c kernel/page.c kernel/account.c kernel/heap.c
+// test-with: kernel/handle.c kernel/pager.c
+#include "pager.h"
+
+#include "heap.h"
+#include "page.h"
+#include "process.h"
+#include "scheduler.h"
+#include "syscall.h"
+#include "vmspace.h"
+
+#include <test/kernel/machine.h>
+#include <test/test.h>
+
+status_t sys_pager_create(struct thread *thread, uint64_t size, uint64_t patience, uint64_t *out_handles);
+status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, handle_t source,
+                          uint64_t source_offset);
+status_t sys_pager_write_begin(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size);
+status_t sys_pager_write_end(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size);
+
+enum : uint64_t { MIB = 1 << 20, RAM = 16 * MIB, LIMIT = 6 * MIB };
+enum { FOLIOS = 24, PAGES_MAX = 700, STEPS = 200000 }; // some folios have two levels of pages
+
+// --- The rest of the kernel ---
+
+static struct thread thread;
+static struct process process;
+static struct account *account;
+
+nsec_t arch_clock_now(void) {
+    return 1000;
+}
+
+bool arch_is_ram(paddr_t, uint64_t) {
+    return true;
+}
+
+void object_release(struct object *object) {
+    if (--object->references > 0) {
+        return;
+    }
+    if (object->type == OBJECT_FOLIO) {
+        folio_destroy(object);
+    } else {
+        pager_destroy(object);
+    }
+}
+
+status_t process_add_handle(struct process *to, struct object *object, uint32_t rights, uint64_t *out_handle) {
+    handle_t handle;
+    TRY(handle_add(&to->handles, (struct grant) {object, (uint16_t) rights}, &handle));
+    *out_handle = handle;
+    return OK;
+}
+
+void process_close_handle(struct process *from, handle_t handle) {
+    struct handle_entry *entry;
+    if (handle_find(&from->handles, handle, &entry) == OK) {
+        object_release(handle_remove(&from->handles, entry).object);
+    }
+}
+
+void watch_init(struct watch *watch, struct object *source) {
+    watch->source = source;
+}
+
+void watch_end(struct watch *) {
+}
+
+void watch_signal(struct watch *) {
+}
+
+void thread_block(struct thread *, nsec_t) {
+    panic("nobody waits here");
+}
+
+void thread_end_wait(struct thread *, status_t) {
+}
+
+void thread_end_fault(struct thread *, status_t) {
+}
+
+void scheduler_make_ready(struct thread *) {
+}
+
+void vmspace_unmap_folio(const struct folio *, uint64_t, uint64_t) {
+}
+
+// --- The model ---
+
+struct model {
+    struct folio *folio; // nullptr: none
+    handle_t handle, pager;
+    uint64_t pages;
+    bool is_paged, is_clone_of_paged;
+    uint8_t content[PAGES_MAX]; // the byte that fills a page
+    uint8_t stored[PAGES_MAX];  // of a paged one: what the pager supplies
+    bool is_known[PAGES_MAX];   // of clones of paged folios: it has the page, whose content is settled
+    struct model *origin;       // of such a clone
+    uint64_t origin_page;
+    unsigned clones; // that have it as their origin
+} models[FOLIOS];
+
+static struct model *some(bool exists) {
+    struct model *model = &models[random_below(FOLIOS)];
+    return (model->folio != nullptr) == exists ? model : nullptr;
+}
+
+static void adopt(struct model *model, struct folio *folio, uint64_t pages) {
+    uint64_t handle;
+    *model = (struct model) {.folio = folio, .pages = pages};
+    if (process_add_handle(&process, &folio->object, RIGHT_READ | RIGHT_WRITE, &handle) != OK) {
+        panic("no room for a handle");
+    }
+    model->handle = (handle_t) handle;
+}
+
+static void create(void) {
+    struct model *model = some(false);
+    uint64_t pages = 1 + random_below(random_below(4) == 0 ? PAGES_MAX : 40);
+    struct folio *folio;
+    if (model != nullptr && folio_create(account, pages * PAGE_SIZE, random_below(2) == 0 ? FOLIO_SPARSE : 0, &folio) == OK) {
+        adopt(model, folio, pages);
+    }
+}
+
+static void create_paged(void) {
+    struct model *model = some(false);
+    uint64_t pages = 1 + random_below(PAGES_MAX), handles;
+    if (model == nullptr || sys_pager_create(&thread, pages * PAGE_SIZE, NSEC_PER_SEC, &handles) != OK) {
+        return;
+    }
+    struct object *object;
+    EXPECT_EQ(handle_get(&process.handles, (handle_t) (handles >> 32), OBJECT_FOLIO, 0, &object), OK);
+    *model = (struct model) {.folio = (struct folio *) object,
+                             .handle = (handle_t) (handles >> 32),
+                             .pager = (handle_t) handles,
+                             .pages = pages,
+                             .is_paged = true};
+    for (uint64_t i = 0; i < pages; i++) {
+        model->content[i] = model->stored[i] = (uint8_t) random_below(256);
+    }
+}
+
+static void destroy(struct model *model) {
+    if (model->clones > 0) {
+        return; // they would be left without their pages
+    }
+    if (model->pager != HANDLE_INVALID && random_below(2) == 0) {
+        process_close_handle(&process, model->pager);
+        model->pager = HANDLE_INVALID;
+    }
+    process_close_handle(&process, model->handle);
+    if (model->pager != HANDLE_INVALID) {
+        process_close_handle(&process, model->pager);
+    }
+    if (model->origin != nullptr) {
+        model->origin->clones--;
+    }
+    model->folio = nullptr;
+}
+
+static void clone(void) {
+    struct model *source = some(true), *model = some(false);
+    if (source == nullptr || model == nullptr) {
+        return;
+    }
+    uint64_t first = random_below((uint32_t) source->pages), pages = 1 + random_below((uint32_t) (source->pages - first));
+    struct folio *folio;
+    uint32_t flags = random_below(2) == 0 ? FOLIO_SPARSE : 0;
+    if (folio_clone(account, source->folio, first * PAGE_SIZE, pages * PAGE_SIZE, flags, &folio) != OK) {
+        return;
+    }
+    adopt(model, folio, pages);
+    for (uint64_t i = 0; i < pages; i++) {
+        struct folio_page page;
+        model->content[i] = source->content[first + i];
+        model->is_known[i] = folio_find_page(folio, i * PAGE_SIZE, &page);
+    }
+    if (source->is_paged || source->is_clone_of_paged) {
+        model->is_clone_of_paged = true;
+        model->origin = source->is_paged ? source : source->origin;
+        model->origin_page = source->is_paged ? first : source->origin_page + first;
+        model->origin->clones++;
+    }
+}
+
+// What a page holds must be what the model says.
+static void check(const struct model *model, uint64_t at, const struct folio_page *page) {
+    if (!is_filled(physical_to_kernel(page->physical), model->content[at], PAGE_SIZE)) {
+        panic("page %lu is not what was written", (unsigned long) at);
+    }
+}
+
+// Supplies a page from a new folio, as a pager does.
+static bool supply(struct model *model, uint64_t at) {
+    struct folio *source;
+    struct folio_page page;
+    uint64_t handle;
+    if (folio_create(account, PAGE_SIZE, random_below(2) == 0 ? FOLIO_SPARSE : 0, &source) != OK) {
+        return false;
+    }
+    bool is_filled_in = folio_get_page(source, 0, true, &page) == OK;
+    if (is_filled_in) {
+        memset(physical_to_kernel(page.physical), model->stored[at], PAGE_SIZE);
+    }
+    if (process_add_handle(&process, &source->object, RIGHT_READ | RIGHT_WRITE, &handle) != OK) {
+        panic("no room for a handle");
+    }
+    status_t status =
+        is_filled_in ? sys_pager_supply(&thread, model->pager, at * PAGE_SIZE, PAGE_SIZE, (handle_t) handle, 0) : ERR_NO_MEMORY;
+    process_close_handle(&process, (handle_t) handle);
+    return status == OK;
+}
+
+static void store(struct model *model, uint64_t at) {
+    if (sys_pager_write_begin(&thread, model->pager, at * PAGE_SIZE, PAGE_SIZE) != OK ||
+        sys_pager_write_end(&thread, model->pager, at * PAGE_SIZE, PAGE_SIZE) != OK) {
+        panic("a page can't be stored");
+    }
+    model->stored[at] = model->content[at];
+}
+
+static void settle(struct model *model, uint64_t at) {
+    if (model->is_clone_of_paged && !model->is_known[at]) {
+        model->content[at] = model->origin->content[model->origin_page + at];
+        model->is_known[at] = true;
+    }
+}
+
+static void touch(void) {
+    struct model *model = some(true);
+    if (model == nullptr) {
+        return;
+    }
+    uint64_t at = random_below((uint32_t) model->pages);
+    bool is_write = random_below(2) == 0;
+    struct folio_page page;
+    status_t status = folio_get_page(model->folio, at * PAGE_SIZE, is_write, &page);
+    if (status == ERR_EMPTY) {
+        struct model *paged = model->is_paged ? model : model->origin;
+        uint64_t needed = model->is_paged ? at : model->origin_page + at;
+        if (!supply(paged, needed)) {
+            return;
+        }
+        status = folio_get_page(model->folio, at * PAGE_SIZE, is_write, &page);
+    }
+    bool may_fail = model->folio->is_sparse || model->is_clone_of_paged;
+    if (status != OK) {
+        if (!may_fail || (status != ERR_NO_MEMORY && status != ERR_EMPTY)) {
+            panic("a page is refused with %d", status);
+        }
+        return;
+    }
+    settle(model, at);
+    check(model, at, &page);
+    if (is_write) {
+        if (!page.is_writable) {
+            panic("page %lu can't be written", (unsigned long) at);
+        }
+        model->content[at] = (uint8_t) random_below(256);
+        memset(physical_to_kernel(page.physical), model->content[at], PAGE_SIZE);
+        if (model->is_paged && random_below(3) != 0) {
+            store(model, at);
+        }
+    }
+}
+
+static void check_all(const struct model *model) {
+    for (uint64_t at = 0; at < model->pages; at++) {
+        struct folio_page page;
+        if (folio_find_page(model->folio, at * PAGE_SIZE, &page)) {
+            check(model, at, &page);
+        }
+    }
+}
+
+TEST("folios, clones and pagers keep their contents and their promises with little memory, and give all of it back") {
+    machine_start(RAM);
+    account = account_create(LIMIT);
+    process.account = account;
+    thread.process = &process;
+    list_init(&process.pins);
+    EXPECT_EQ(handle_table_init(&process.handles, 256, account), OK);
+    uint64_t used_before = account->used;
+    for (unsigned step = 0; step < STEPS; step++) {
+        switch (random_below(16)) {
+        case 0:
+            create();
+            break;
+        case 1:
+            create_paged();
+            break;
+        case 2:
+            clone();
+            break;
+        case 3: {
+            struct model *model = some(true);
+            if (model != nullptr && random_below(3) == 0) {
+                check_all(model);
+                destroy(model);
+            }
+            break;
+        }
+        default:
+            touch();
+        }
+    }
+    while (true) {
+        bool is_empty = true;
+        for (unsigned i = 0; i < FOLIOS; i++) {
+            if (models[i].folio != nullptr) {
+                is_empty = false;
+                destroy(&models[i]);
+            }
+        }
+        if (is_empty) {
+            break;
+        }
+    }
+    EXPECT_EQ(account->used, used_before);
+    EXPECT_EQ(page_reserved_bytes, 0);
+    EXPECT_EQ(account->peak <= LIMIT, true);
+}
