@@ -230,33 +230,48 @@ status_t sys_folio_info(struct thread *thread, handle_t handle, uint64_t *out_si
 struct pin {
     struct list node;
     struct folio *folio;
+    uint64_t count; // of the times that its address was told
 };
 
 static struct pin *pin_of(struct list *node) {
     return LIST_CONTAINER(node, struct pin, node);
 }
 
-static status_t pin(struct process *process, struct folio *folio) {
+static struct pin *find_pin(struct process *process, const struct folio *folio) {
     LIST_FOR_EACH(node, &process->pins) {
         if (pin_of(node)->folio == folio) {
-            return OK;
+            return pin_of(node);
         }
     }
-    struct pin *pin = heap_allocate(sizeof(*pin), process->account);
+    return nullptr;
+}
+
+static status_t pin(struct process *process, struct folio *folio) {
+    struct pin *pin = find_pin(process, folio);
+    if (pin != nullptr) {
+        pin->count++;
+        return OK;
+    }
+    pin = heap_allocate(sizeof(*pin), process->account);
     if (pin == nullptr) {
         return ERR_NO_MEMORY;
     }
     object_retain(&folio->object);
     pin->folio = folio;
+    pin->count = 1;
     list_push_back(&process->pins, &pin->node);
     return OK;
+}
+
+static void unpin(struct process *process, struct pin *pin) {
+    object_release(&pin->folio->object);
+    heap_free(pin, sizeof(*pin), process->account);
 }
 
 void folio_unpin_all(struct process *process) {
     struct list *node;
     while ((node = list_pop_front(&process->pins)) != nullptr) {
-        object_release(&pin_of(node)->folio->object);
-        heap_free(pin_of(node), sizeof(struct pin), process->account);
+        unpin(process, pin_of(node));
     }
 }
 
@@ -274,5 +289,19 @@ status_t sys_folio_dma_address(struct thread *thread, handle_t handle, handle_t 
     }
     TRY(pin(thread->process, folio));
     *out_address = folio->base + offset;
+    return OK;
+}
+
+status_t sys_folio_dma_end(struct thread *thread, handle_t handle) {
+    struct object *object;
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_FOLIO, RIGHT_DMA, &object));
+    struct pin *pin = find_pin(thread->process, (struct folio *) object);
+    if (pin == nullptr) {
+        return ERR_NOT_FOUND;
+    }
+    if (--pin->count == 0) {
+        list_remove(&pin->node);
+        unpin(thread->process, pin);
+    }
     return OK;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 status_t sys_folio_create(struct thread *thread, uint64_t size, uint32_t flags, uint64_t *out_folio);
+status_t sys_folio_dma_end(struct thread *thread, handle_t handle);
 status_t sys_folio_dma_address(struct thread *thread, handle_t handle, handle_t device, uint64_t offset, uint64_t *out_address);
 status_t sys_folio_create_device(struct thread *thread, handle_t resource, uint64_t address, uint64_t size,
                                  uint64_t *out_folio);
@@ -97,6 +98,28 @@ status_t process_add_handle(struct process *process, struct object *object, uint
     status_t status = handle_add(&process->handles, (struct grant) {object, (uint16_t) rights}, &handle);
     *out_handle = handle;
     return status;
+}
+
+TEST("a driver that ends each use of a folio's address keeps it no longer") {
+    struct account account = {.limit = 1 << 20};
+    struct process process = {.account = &account};
+    struct thread thread = {.process = &process};
+    uint64_t authority, device, folio, address;
+    list_init(&process.pins);
+    EXPECT_EQ(handle_table_init(&process.handles, 16, &account), OK);
+    EXPECT_EQ(process_add_handle(&process, &resource, 0, &authority), OK);
+    EXPECT_EQ(sys_folio_create_device(&thread, (handle_t) authority, 0xfe000000, PAGE_SIZE, &device), OK);
+    EXPECT_EQ(sys_folio_create(&thread, PAGE_SIZE, FOLIO_CONTIGUOUS, &folio), OK);
+    EXPECT_EQ(sys_folio_dma_end(&thread, (handle_t) folio), ERR_NOT_FOUND);
+    EXPECT_EQ(sys_folio_dma_end(&thread, (handle_t) device), ERR_DENIED);
+    EXPECT_EQ(sys_folio_dma_address(&thread, (handle_t) folio, (handle_t) device, 0, &address), OK);
+    EXPECT_EQ(sys_folio_dma_address(&thread, (handle_t) folio, (handle_t) device, 0, &address), OK);
+    EXPECT_EQ(sys_folio_dma_end(&thread, (handle_t) folio), OK);
+    EXPECT_EQ(sys_folio_dma_end(&thread, (handle_t) folio), OK);
+    EXPECT_EQ(sys_folio_dma_end(&thread, (handle_t) folio), ERR_NOT_FOUND);
+    resource.references++;
+    handle_table_destroy(&process.handles);
+    EXPECT_EQ(pages_out, 0);
 }
 
 TEST("a folio whose address a driver has learned outlives its handles, until its devices have been stopped") {

@@ -119,7 +119,7 @@ static void give(struct process *process, struct object *object, uint32_t rights
 }
 
 static void start_init(void) {
-    enum : uint32_t { ARCHIVE_RIGHTS = RIGHT_READ | RIGHT_EXECUTE | RIGHT_TRANSFER | RIGHT_DUPLICATE };
+    enum : uint32_t { ARCHIVE_RIGHTS = RIGHT_READ | RIGHT_EXECUTE | RIGHT_TRANSFER | RIGHT_DUPLICATE | RIGHT_DMA };
     struct folio *archive = archive_folio();
     struct process *process = load_init(archive);
     give(process, &resource, 0, INIT_HANDLE_RESOURCE);

@@ -58,6 +58,18 @@ def test_boot_gives_sane_figures_and_leaves_nothing():
     assert temporary_folders() <= before
 
 
+def test_net_finds_that_bodies_are_not_copied():
+    done = sx("bench", "net", "--json")
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)["answers"]
+    assert {(answer["mode"], answer["body"]) for answer in answers} == {(mode, size) for mode in ("user", "kernel") for size in (2048, 1 << 20)}
+    for answer in answers:
+        assert 50 < answer["bytes_copied"] < 200  # the head
+        most = 20_000 if answer["body"] == 2048 else {"user": 1_500_000, "tap": 300_000}[answer["network"]]
+        assert most / 10 < answer["instructions"] < most
+        assert answer["page_faults"] == 0 and answer["system_calls"] > 1 and answer["interrupts"] > 1 and answer["messages"] > 1
+
+
 def test_streams_are_within_their_budgets():
     """What a run may be over the reference that it is checked against (docs/benchmarks.md) included."""
     counts = json.loads(reference.path_of("ipc").read_text())

@@ -24,6 +24,22 @@ with socket.create_connection(("{GUEST}", 80), 20) as connection:
     print(connection.makefile("rb").read().count(b"HTTP/1.1 200"), end="")
 """
 
+# Sends 4 MiB in bodies of different sizes, each with a request behind it: a byte too many or too few, and what follows is no
+# request. Prints the answers' lengths.
+UPLOAD = f"""
+import os, re, socket, threading
+sizes = [60000 + 7 * number for number in range(70)]
+def send(connection):
+    for number, size in enumerate(sizes):
+        head = b"PUT /x HTTP/1.1\\r\\nHost: t\\r\\nContent-Length: %d\\r\\n\\r\\n" % size
+        connection.sendall(head + os.urandom(size) + b"GET /test/%d HTTP/1.1\\r\\nHost: t\\r\\n\\r\\n" % (1000 + number))
+    connection.shutdown(socket.SHUT_WR)
+with socket.create_connection(("{GUEST}", 80), 20) as connection:
+    threading.Thread(target=send, args=[connection]).start()
+    answers = connection.makefile("rb").read()
+print(answers.count(b"HTTP/1.1 405 "), *(int(size) for size in re.findall(rb"Content-Length: (\\d{{4}})", answers)), end="")
+"""
+
 
 @pytest.fixture
 def network():
@@ -78,6 +94,8 @@ def test_large_segments_pass_both_ways(network):
         link = subprocess.run([*network, "ip", "-s", "-j", "link", "show", "tap0"], capture_output=True, check=True)
         assert json.loads(link.stdout)[0]["stats64"]["rx"]["packets"] < 700
         assert subprocess.run([*network, sys.executable, "-c", PIPELINE], capture_output=True, check=True, timeout=20).stdout == b"400"
+        uploaded = subprocess.run([*network, sys.executable, "-c", UPLOAD], capture_output=True, check=True, timeout=60).stdout
+        assert list(map(int, uploaded.split())) == [70, *range(1000, 1070)]
     finally:
         console.stop()
 

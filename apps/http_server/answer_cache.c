@@ -1,60 +1,53 @@
-// Answers of late. A page and what it links to are few files; a client that asks for many others makes it slow, not wrong.
+// Answers of late. A page and what it links to are few files; clients that ask for many others, or each in words of its own,
+// make it slow, not wrong.
 #include "answer_cache.h"
 
-enum : size_t { ANSWERS_MAX = 8, KEY_MAX = 64 };
-
-// What an answer depends on. A browser that has a page still asks whether it has another tag now.
-struct key {
-    size_t length;
-    uint8_t bytes[KEY_MAX];
-};
+enum : size_t { ANSWERS_MAX = 8, HEAD_KEPT_MAX = 640 };
 
 struct answer {
-    struct key target, if_none_match;
+    size_t head_length; // 0: unused
+    uint8_t head[HEAD_KEPT_MAX];
     struct response response;
 };
 
-static struct answer answers[ANSWERS_MAX]; // unused ones have an empty target, which no request has
-static size_t oldest;
+static struct answer answers[ANSWERS_MAX];
+static size_t oldest, last_found;
 
-// If-Modified-Since counts for nothing beside If-None-Match (RFC 9110, 13.1.3).
-static bool is_plain(const struct request *request) {
-    bool has_date = request->if_modified_since.len > 0 && request->if_none_match.len == 0;
-    bool has_conditions =
-        has_date || request->if_match.len > 0 || request->if_unmodified_since.len > 0 || request->range.len > 0;
-    return request->status == 0 && request->method == METHOD_GET && request->keeps_alive && !request->expects_continue &&
-           request->target.len > 0 && !has_conditions;
+// A head ends where it says so, whatever comes behind.
+static bool begins_with(bytes_t received, const struct answer *answer) {
+    return answer->head_length > 0 && received.len >= answer->head_length &&
+           memcmp(received.ptr, answer->head, answer->head_length) == 0;
 }
 
-static bool is_key(const struct key *key, bytes_t bytes) {
-    return bytes_equal((bytes_t) {key->bytes, key->length}, bytes);
-}
-
-const struct response *answer_cache_find(const struct request *request) {
-    if (!is_plain(request)) {
-        return nullptr;
+static const struct answer *find(bytes_t received) {
+    if (begins_with(received, &answers[last_found])) {
+        return &answers[last_found];
     }
     for (size_t i = 0; i < ANSWERS_MAX; i++) {
-        if (is_key(&answers[i].target, request->target) && is_key(&answers[i].if_none_match, request->if_none_match)) {
-            return &answers[i].response;
+        if (begins_with(received, &answers[i])) {
+            last_found = i;
+            return &answers[i];
         }
     }
     return nullptr;
 }
 
-// It fits.
-static void set_key(struct key *key, bytes_t bytes) {
-    (void) bytes_store(key->bytes, sizeof(key->bytes), bytes, &key->length);
+size_t answer_cache_find(bytes_t received, struct response *out_response) {
+    const struct answer *answer = find(received);
+    if (answer == nullptr) {
+        return 0;
+    }
+    response_copy(out_response, &answer->response);
+    return answer->head_length;
 }
 
-void answer_cache_keep(const struct request *request, const struct response *response) {
-    bool fits = request->target.len <= KEY_MAX && request->if_none_match.len <= KEY_MAX;
-    if (!is_plain(request) || response->waits_for_state || !fits) {
+void answer_cache_keep(bytes_t head, const struct request *request, const struct response *response) {
+    bool is_all = request->status == 0 && request->is_complete && !response->waits_for_state;
+    if (!is_all || head.len > HEAD_KEPT_MAX) {
         return;
     }
     struct answer *answer = &answers[oldest];
-    set_key(&answer->target, request->target);
-    set_key(&answer->if_none_match, request->if_none_match);
+    (void) bytes_store(answer->head, sizeof(answer->head), head, &answer->head_length); // it fits
     response_copy(&answer->response, response);
     oldest = (oldest + 1) % ANSWERS_MAX;
 }

@@ -59,3 +59,4 @@ void send_begin(struct http_connection *connection);                  // the res
 void send_error(struct http_connection *connection, unsigned status); // in place of it, and as the last one
 void send_end(struct http_connection *connection);                    // there is nothing more to say
 bool send_step(struct http_connection *connection);
+extern uint64_t send_copied; // bytes of bodies that were written, not named

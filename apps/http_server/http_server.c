@@ -1,6 +1,7 @@
 // http_server: serves the archive below `root`, and this machine's state as JSON. HTTP/1.1.
 //
 // Configuration: port, root, idle_timeout_ms, request_timeout_ms, send_timeout_ms, linger_timeout_ms, test_bodies.
+#include "body.h"
 #include "connection.h"
 #include "machine_state.h"
 #include "test_body.h"
@@ -69,6 +70,7 @@ static status_t listen(void) {
     text_add_bytes(&text, BYTES("tcp-listen:0.0.0.0:"));
     text_add_u64(&text, config_u64("port", 80));
     TRY(network_attach_plain(need_network()));
+    TRY(bodies_lend());
     struct network_open request = {.uri = text_bytes(&text)};
     return network_open_begin(need_network(), &request, on_open, nullptr);
 }

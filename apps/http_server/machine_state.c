@@ -2,6 +2,7 @@
 // writes them down as JSON.
 #include "machine_state.h"
 
+#include "http_connection.h"
 #include "text.h"
 
 #include <inspect.client.h>
@@ -83,6 +84,8 @@ static void add_component(const struct inspect_component_reply *component) {
         {"messages_sent", component->messages_sent},
         {"messages_received", component->messages_received},
         {"system_calls", component->system_calls},
+        {"page_faults", component->page_faults},
+        {"message_bytes", component->message_bytes},
         {"handles", component->handles},
     };
     add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
@@ -122,7 +125,8 @@ static void on_network(void *, status_t status, const struct network_status_repl
     const struct number numbers[] = {
         {"frames_received", reply->frames_received}, {"frames_sent", reply->frames_sent},
         {"frames_dropped", reply->frames_dropped},   {"checksum_errors", reply->checksum_errors},
-        {"connections", reply->connections},
+        {"connections", reply->connections},         {"bytes_copied_by_network", reply->bytes_copied},
+        {"bytes_copied_by_server", send_copied},
     };
     add_numbers(numbers, sizeof(numbers) / sizeof(numbers[0]));
     text_add(&text, "\"components\":[");

@@ -1,6 +1,7 @@
 // From bytes to a response: a head, then a body that goes nowhere, then the answer.
 #include "http_connection.h"
 
+#include "answer_cache.h"
 #include "machine_state.h"
 
 static void drop_input(struct http_connection *connection, size_t count) {
@@ -58,10 +59,22 @@ static bool wait_for_more(struct http_connection *connection) {
     return connection->has_finished;
 }
 
+static bool answer_again(struct http_connection *connection) {
+    size_t length = answer_cache_find(input_of(connection), &connection->response);
+    if (length > 0) {
+        drop_input(connection, length);
+        answer(connection);
+    }
+    return length > 0;
+}
+
 bool receive_head(struct http_connection *connection) {
     skip_empty_lines(connection);
     if (connection->input_length == 0) {
         return wait_for_more(connection);
+    }
+    if (answer_again(connection)) {
+        return true;
     }
     struct request *request = &connection->request;
     size_t length = request_take_head(request, input_of(connection));
@@ -73,6 +86,7 @@ bool receive_head(struct http_connection *connection) {
         return true;
     }
     response_make(&connection->response, request); // before the head's place is used again
+    answer_cache_keep((bytes_t) {connection->input, length}, request, &connection->response);
     drop_input(connection, length);
     if (request->is_complete || connection->response.closes) {
         answer(connection);

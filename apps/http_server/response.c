@@ -1,7 +1,6 @@
 // Which response a request gets.
 #include "response.h"
 
-#include "answer_cache.h"
 #include "conditions.h"
 #include "date.h"
 #include "target.h"
@@ -113,9 +112,9 @@ static void add_validators(struct text *head, const struct validators *validator
     text_add_bytes(head, BYTES("Cache-Control: no-cache\r\n"));
 }
 
-static void set_body(struct response *response, const struct request *request, folio_t folio, uint64_t offset, uint64_t size) {
+static void set_body(struct response *response, const struct request *request, enum body body, uint64_t offset, uint64_t size) {
     if (request->method == METHOD_GET && size > 0) {
-        response->folio = folio;
+        response->body = body;
         response->offset = offset;
         response->size = size;
     }
@@ -151,7 +150,7 @@ static void make_file(struct response *response, const struct request *request, 
     }
     end(response, &head);
     if (status != 304) {
-        set_body(response, request, archive_folio(), entry->offset + first, length);
+        set_body(response, request, BODY_FILE, entry->offset + first, length);
     }
 }
 
@@ -211,7 +210,7 @@ static void make_test_body(struct response *response, const struct request *requ
     text_add_bytes(&head, BYTES("Content-Type: application/octet-stream\r\n"));
     add_length(&head, size);
     end(response, &head);
-    set_body(response, request, test_body_folio(), 0, size);
+    set_body(response, request, BODY_TEST, 0, size);
     response->period = TEST_BODY_PERIOD;
 }
 
@@ -229,7 +228,7 @@ static void make_content(struct response *response, const struct request *reques
     }
 }
 
-static void make(struct response *response, const struct request *request) {
+void response_make(struct response *response, const struct request *request) {
     response_clear(response);
     unsigned status = request->status;
     if (status == 0 && request->method == METHOD_OTHER) {
@@ -245,23 +244,13 @@ static void make(struct response *response, const struct request *request) {
     }
 }
 
-void response_make(struct response *response, const struct request *request) {
-    const struct response *kept = answer_cache_find(request);
-    if (kept != nullptr) {
-        response_copy(response, kept);
-    } else {
-        make(response, request);
-        answer_cache_keep(request, response);
-    }
-}
-
 void response_finish_state(struct response *response, const struct request *request, status_t status, folio_t folio,
                            size_t size) {
     folio_t own = {HANDLE_INVALID};
     bool is_head = request->method == METHOD_HEAD;
     response->waits_for_state = false;
     if (status == OK && !is_head) {
-        status = handle_duplicate(folio.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &own.handle);
+        status = handle_duplicate(folio.handle, RIGHT_READ, &own.handle);
     }
     if (status != OK) {
         make_error(response, request, 503);
@@ -271,15 +260,16 @@ void response_finish_state(struct response *response, const struct request *requ
     text_add_bytes(&head, BYTES("Content-Type: application/json\r\nCache-Control: no-store\r\n"));
     add_length(&head, size);
     end(response, &head);
-    response->folio = own;
-    response->owns_folio = !is_head;
-    response->size = is_head ? 0 : size;
+    if (!is_head) {
+        response->body = BODY_OWN;
+        response->folio = own;
+        response->size = size;
+    }
 }
 
 void response_drop(struct response *response) {
-    if (response->owns_folio) {
+    if (response->body == BODY_OWN) {
         (void) handle_close(response->folio.handle); // it is a duplicate of its own
     }
-    response->owns_folio = false;
-    response->folio.handle = HANDLE_INVALID;
+    response->body = BODY_NONE;
 }

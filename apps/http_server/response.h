@@ -1,18 +1,19 @@
 // One response: a head as text, with a short body behind it or a part of a folio as the body.
 #pragma once
 
+#include "body.h"
 #include "request.h"
 #include "text.h"
 
-enum { RESPONSE_HEAD_MAX = 1016 }; // one message of the stream
+enum { RESPONSE_HEAD_MAX = 1008 }; // goes into one message, with what names the body
 
 struct response {
-    bool closes;           // the connection, behind it
-    bool waits_for_state;  // the body is this machine's state, which is being collected: response_finish_state
-    folio_t folio;         // HANDLE_INVALID: no further body
-    bool owns_folio;       // otherwise it is lent, for as long as the component runs
-    uint64_t offset, size; // of the body in the folio
-    uint64_t period;       // not 0: the body repeats that many bytes of the folio until `size`
+    bool closes;          // the connection, behind it
+    bool waits_for_state; // the body is this machine's state, which is being collected: response_finish_state
+    enum body body;
+    folio_t folio;         // of BODY_OWN
+    uint64_t offset, size; // of the body in what it is taken from; without one 0
+    uint64_t period;       // not 0: the body repeats that many bytes until `size`
     size_t head_length;
     char head[RESPONSE_HEAD_MAX]; // last: cleared and copied no further than it is in use
 };

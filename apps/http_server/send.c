@@ -7,6 +7,8 @@
 
 enum : uint64_t { DRAINED_FROM = 16 * 1024 }; // less than that even the slowest takes before it counts as idle
 
+uint64_t send_copied;
+
 void send_begin(struct http_connection *connection) {
     connection->head_sent = 0;
     connection->body_sent = 0;
@@ -26,42 +28,73 @@ void send_end(struct http_connection *connection) {
     send_begin(connection);
 }
 
+// What was not sent yet.
+static bytes_t rest_of_head(const struct http_connection *connection) {
+    const struct response *response = &connection->response;
+    size_t sent = connection->head_sent;
+    return (bytes_t) {(const uint8_t *) response->head + sent, response->head_length - sent};
+}
+
 static status_t send_head(struct http_connection *connection) {
-    struct response *response = &connection->response;
-    if (connection->head_sent == response->head_length) {
-        return OK;
+    struct stream_write write = {.more = connection->response.size > 0, .data = rest_of_head(connection)};
+    if (write.data.len > 0) {
+        TRY(stream_write_send(connection->stream, &write));
+        connection->head_sent = connection->response.head_length;
     }
-    struct stream_write write = {
-        .more = response->size > 0,
-        .data = {(const uint8_t *) response->head, response->head_length},
-    };
-    TRY(stream_write_send(connection->stream, &write));
-    connection->head_sent = response->head_length;
     return OK;
 }
 
-static status_t send_part(struct http_connection *connection) {
-    struct response *response = &connection->response;
-    uint64_t left = response->size - connection->body_sent;
+// The head goes with the first part.
+static status_t send_lent(struct http_connection *connection) {
+    const struct response *response = &connection->response;
+    uint64_t left = response->size - connection->body_sent, start = body_start(response->body);
     uint64_t part = response->period != 0 && left > response->period ? response->period : left;
-    folio_t folio;
-    TRY(handle_duplicate(response->folio.handle, RIGHT_READ | RIGHT_TRANSFER, &folio.handle));
-    struct stream_write_folio write = {.folio = folio, .offset = response->offset, .size = part};
-    status_t status = stream_write_folio_send(connection->stream, &write);
-    if (status != OK) {
-        (void) handle_close(folio.handle); // it stayed here
-        return status;
-    }
+    struct stream_write_lent write = {
+        .lent = body_lent(response->body),
+        .offset = (uint32_t) (response->offset - start),
+        .size = (uint32_t) part,
+        .data = rest_of_head(connection),
+    };
+    TRY(stream_write_lent_send(connection->stream, &write));
+    connection->head_sent = response->head_length;
     connection->body_sent += part;
     return OK;
 }
 
+static status_t send_pieces(struct http_connection *connection, const uint8_t *body) {
+    const struct response *response = &connection->response;
+    while (connection->body_sent < response->size) {
+        uint64_t left = response->size - connection->body_sent;
+        size_t piece = left < STREAM_WRITE_DATA_MAX ? left : STREAM_WRITE_DATA_MAX;
+        struct stream_write write = {.more = piece < left, .data = {body + connection->body_sent, piece}};
+        TRY(stream_write_send(connection->stream, &write));
+        send_copied += piece;
+        connection->body_sent += piece;
+    }
+    return OK;
+}
+
+// A body that is made for one response is not worth lending.
+static status_t send_own(struct http_connection *connection) {
+    const struct response *response = &connection->response;
+    uint64_t address;
+    TRY(send_head(connection));
+    TRY(vmspace_map(response->folio, 0, response->size, MAP_READ, &address));
+    status_t status = send_pieces(connection, (const uint8_t *) (uintptr_t) address);
+    (void) vmspace_unmap(address); // it was just mapped there
+    return status;
+}
+
+static status_t send_body(struct http_connection *connection) {
+    return connection->response.body == BODY_OWN ? send_own(connection) : send_lent(connection);
+}
+
 static status_t send_response(struct http_connection *connection) {
     struct response *response = &connection->response;
-    TRY(send_head(connection));
     while (connection->body_sent < response->size) {
-        TRY(send_part(connection));
+        TRY(send_body(connection));
     }
+    TRY(send_head(connection)); // of a response without a body
     if (response->closes) {
         return stream_finish_send(connection->stream);
     }

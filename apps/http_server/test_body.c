@@ -16,7 +16,7 @@ status_t test_body_init(void) {
         return OK;
     }
     uint64_t address;
-    TRY(folio_create(TEST_BODY_PERIOD, 0, &folio));
+    TRY(folio_create(TEST_BODY_PERIOD, FOLIO_CONTIGUOUS, &folio));
     TRY(vmspace_map(folio, 0, TEST_BODY_PERIOD, MAP_READ | MAP_WRITE, &address));
     uint8_t *bytes = (uint8_t *) (uintptr_t) address;
     uint32_t state = 1;

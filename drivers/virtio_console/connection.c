@@ -7,7 +7,7 @@
 #include "stream.server.h"
 
 enum : uint32_t { CHANNEL_CAPACITY = 8192 };
-enum : size_t { WINDOW_SIZE = 64 * 1024, DATA_MAX = PORT_BUFFER_SIZE - RECORD_HEADER_SIZE };
+enum : size_t { DATA_MAX = PORT_BUFFER_SIZE - RECORD_HEADER_SIZE };
 
 static struct connection {
     struct port *port;
@@ -19,16 +19,14 @@ static struct connection {
     bool is_blocked; // its queue is full
     bool owes_finished;
     bool owes_drained;
-    size_t filled; // bytes of data in the send buffer that is being filled
-
-    // Being sent.
-    folio_t folio;
-    uint64_t offset, remaining;
-    uint64_t window; // address of the mapped part; 0: none is
-    uint64_t window_offset, window_size;
+    size_t filled;               // bytes of data in the send buffer that is being filled
+    const struct client *lender; // whose lent ranges the client may write
+    struct lent *lent;           // what is being sent; nullptr: nothing is
+    uint32_t offset, remaining;
 } connection;
 
 static void (*on_change)(void);
+uint64_t connection_copied;
 
 void connections_on_change(void (*run)(void)) {
     on_change = run;
@@ -43,7 +41,7 @@ bool connection_is_blocked(void) {
 }
 
 bool connection_wants_room(void) {
-    return connection.remaining > 0 || connection.is_paused || connection.owes_drained || connection.owes_abort;
+    return connection.lent != nullptr || connection.is_paused || connection.owes_drained || connection.owes_abort;
 }
 
 // --- To the host ---
@@ -67,6 +65,7 @@ static size_t fill(const uint8_t *bytes, size_t size) {
         if (mem_copy(buffer + RECORD_HEADER_SIZE + connection.filled, room, bytes + done, part) != OK) {
             break;
         }
+        connection_copied += part;
         done += part;
         connection.filled += part;
         if (connection.filled == DATA_MAX) {
@@ -90,61 +89,35 @@ static bool send_empty(enum record_type type) {
 // Its next message is taken when nothing before it waits and there is room for what the largest needs: the rest of a
 // buffer that is being filled, and one more.
 static void hold_back(void) {
-    bool must_wait = connection.remaining > 0 || connection.port->free_send_count < 2;
+    bool must_wait = connection.lent != nullptr || connection.port->free_send_count < 2;
     if (connection.channel.handle != HANDLE_INVALID && must_wait != connection.is_paused &&
         channel_pause(connection.channel, must_wait) == OK) {
         connection.is_paused = must_wait;
     }
 }
 
-// --- A folio's bytes, a mapped window at a time ---
+// --- What was lent ---
 
-static void unmap_window(void) {
-    if (connection.window != 0) {
-        (void) vmspace_unmap(connection.window); // it was mapped there
-        connection.window = 0;
+static void drop_lent(void) {
+    if (connection.lent != nullptr) {
+        lending_release(connection.lent);
+        connection.lent = nullptr;
+        connection.remaining = 0;
     }
 }
 
-static void drop_folio(void) {
-    unmap_window();
-    connection.remaining = 0;
-    (void) handle_close(connection.folio.handle); // it is ours
-}
-
-static status_t map_window(void) {
-    uint64_t begin = connection.offset & ~(PAGE_SIZE - 1), end = connection.offset + connection.remaining;
-    connection.window_offset = begin;
-    connection.window_size = end - begin < WINDOW_SIZE ? end - begin : WINDOW_SIZE;
-    return vmspace_map(connection.folio, begin, connection.window_size, MAP_READ, &connection.window);
-}
-
-static status_t send_window(void) {
-    if (connection.window == 0) {
-        TRY(map_window());
+// What has no room waits.
+static void send_lent(void) {
+    if (connection.lent == nullptr) {
+        return;
     }
-    uint64_t at = connection.offset - connection.window_offset, left = connection.window_size - at;
-    size_t size = connection.remaining < left ? connection.remaining : left;
-    size_t done = fill((const uint8_t *) (uintptr_t) connection.window + at, size);
+    size_t done = fill(connection.lent->bytes + connection.offset, connection.remaining);
     connection.offset += done;
     connection.remaining -= done;
-    if (done == left) {
-        unmap_window();
+    if (connection.remaining == 0) {
+        drop_lent();
+        flush();
     }
-    return done > 0 ? OK : ERR_FULL;
-}
-
-static status_t send_folio(void) {
-    status_t status = OK;
-    while (connection.remaining > 0 && status == OK) {
-        status = send_window();
-    }
-    if (status == ERR_FULL) {
-        return OK;
-    }
-    drop_folio();
-    flush();
-    return status;
 }
 
 // --- From the host ---
@@ -172,7 +145,7 @@ static void tell(void) {
     if (connection.owes_finished && stream_finished_send(connection.channel) != ERR_FULL) {
         connection.owes_finished = false;
     }
-    bool is_drained = connection.remaining == 0 && connection.filled == 0 && port_is_drained(connection.port);
+    bool is_drained = connection.lent == nullptr && connection.filled == 0 && port_is_drained(connection.port);
     if (connection.owes_drained && is_drained && stream_drained_send(connection.channel) != ERR_FULL) {
         connection.owes_drained = false;
     }
@@ -199,16 +172,22 @@ static status_t stream_write(struct connection *self, const struct stream_write 
     return OK;
 }
 
-static status_t stream_write_folio(struct connection *self, const struct stream_write_folio *request) {
-    uint64_t size;
-    TRY(folio_info(request->folio, &size));
-    if (self->has_ended || request->offset > size || request->size > size - request->offset) {
+static status_t stream_write_lent(struct connection *self, const struct stream_write_lent *request) {
+    struct lent *lent = lending_find(self->lender, request->lent);
+    if (lent == nullptr) {
+        return ERR_NOT_FOUND;
+    }
+    if (self->has_ended || request->offset > lent->size || request->size > lent->size - request->offset) {
         return ERR_INVALID_ARGUMENT;
     }
-    self->folio = folio_take(&request->folio);
+    if (fill(request->data.ptr, request->data.len) < request->data.len) {
+        return ERR_LIMIT; // it was held back: there is room
+    }
+    lending_retain(lent);
+    self->lent = lent;
     self->offset = request->offset;
     self->remaining = request->size;
-    TRY(send_folio());
+    send_lent();
     on_change();
     return OK;
 }
@@ -233,9 +212,7 @@ static status_t stream_drain(struct connection *self) {
 static void forget_client(void) {
     connection.channel = (channel_t) {};
     connection.is_blocked = connection.is_paused = connection.owes_drained = connection.owes_finished = false;
-    if (connection.remaining > 0) {
-        drop_folio();
-    }
+    drop_lent();
     connection.owes_abort = !connection.has_ended;
     connection.filled = 0;
 }
@@ -243,6 +220,10 @@ static void forget_client(void) {
 static void on_closed(struct connection *) {
     forget_client();
     on_change();
+}
+
+void connection_disown(const struct client *lender) {
+    connection.lender = connection.lender == lender ? nullptr : connection.lender;
 }
 
 void connection_undo(void) {
@@ -259,11 +240,7 @@ void connection_send_more(void) {
     if (!connection.has_begun) {
         return;
     }
-    if (connection.remaining > 0 && send_folio() != OK) {
-        log_warn("a folio can't be mapped");
-        (void) channel_detach(connection.channel); // it is attached, or there would be nothing to send
-        forget_client();
-    }
+    send_lent();
     if (connection.owes_abort) {
         connection.owes_abort = !send_empty(RECORD_ABORT);
     }
@@ -271,7 +248,7 @@ void connection_send_more(void) {
     hold_back();
 }
 
-status_t connection_begin(struct port *port, channel_t *out_client) {
+status_t connection_begin(struct port *port, const struct client *lender, channel_t *out_client) {
     uint64_t ends;
     if (connection.has_begun) {
         return ERR_STATE;
@@ -284,7 +261,7 @@ status_t connection_begin(struct port *port, channel_t *out_client) {
         (void) handle_close(theirs.handle);
         return status;
     }
-    connection = (struct connection) {.port = port, .channel = ours, .has_begun = true};
+    connection = (struct connection) {.port = port, .channel = ours, .has_begun = true, .lender = lender};
     *out_client = theirs;
     return OK;
 }

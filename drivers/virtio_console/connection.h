@@ -4,10 +4,13 @@
 #include "port.h"
 #include "record.h"
 
-// It begins: makes the stream's channel. ERR_STATE: there was one already
-status_t connection_begin(struct port *port, channel_t *out_client);
+#include <lending/lending.h>
 
-void connection_undo(void); // the client has not got it
+// It begins: makes the stream's channel, whose client may write what the lender has lent. ERR_STATE: there was one already
+status_t connection_begin(struct port *port, const struct client *lender, channel_t *out_client);
+
+void connection_undo(void);                          // the client has not got it
+void connection_disown(const struct client *lender); // it has left
 
 // The host's bytes: returns how many the client took. Fewer than all: its queue is full.
 size_t connection_deliver(bytes_t bytes);
@@ -15,6 +18,8 @@ void connection_finish(void); // the host will send no more
 
 // Goes on with what waits for a free buffer.
 void connection_send_more(void);
+
+extern uint64_t connection_copied; // bytes of data, into the port's buffers
 
 bool connection_has_begun(void);
 bool connection_is_blocked(void); // the client's queue is full

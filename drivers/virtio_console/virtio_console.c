@@ -21,6 +21,7 @@ static bool is_ready; // the gateway knows that somebody listens
 
 static struct listener {
     channel_t channel; // HANDLE_INVALID: nobody listens
+    const struct client *owner;
 } listener;
 
 static struct {
@@ -43,7 +44,7 @@ static void hand_over(void) {
         return;
     }
     struct listener_accepted event = {.address = visitor.address, .port = visitor.port};
-    status_t status = connection_begin(&port, &event.stream);
+    status_t status = connection_begin(&port, listener.owner, &event.stream);
     if (status != OK) {
         fail("the connection can't be handed over", status);
     }
@@ -141,7 +142,6 @@ static void on_listener_closed(struct listener *self) {
 }
 
 static status_t network_open(struct client *client, const struct network_open *request, struct network_open_reply *reply) {
-    (void) client;
     bytes_t scheme;
     uint64_t ends;
     if (bytes_slice(request->uri, 0, sizeof("tcp-listen:") - 1, &scheme) != OK || !bytes_equal(scheme, BYTES("tcp-listen:"))) {
@@ -159,10 +159,19 @@ static status_t network_open(struct client *client, const struct network_open *r
         return status; // the framework closes the other end
     }
     listener.channel = ours;
+    listener.owner = client;
     tell_ready();
     hand_over();
     run();
     return OK;
+}
+
+static status_t network_lend(struct client *client, const struct network_lend *request, struct network_lend_reply *reply) {
+    return lending_begin(client, folio_take(&request->folio), request->offset, request->size, &reply->lent);
+}
+
+static status_t network_unlend(struct client *client, const struct network_unlend *request) {
+    return lending_end(client, request->lent);
 }
 
 static status_t network_resolve(struct client *client, const struct network_resolve *request,
@@ -175,8 +184,15 @@ static status_t network_resolve(struct client *client, const struct network_reso
 
 static status_t network_status(struct client *client, struct network_status_reply *reply) {
     (void) client;
+    reply->bytes_copied = connection_copied;
     reply->connections = connection_has_begun();
     return OK;
+}
+
+static void on_disconnect(struct client *client) {
+    connection_disown(client);
+    listener.owner = listener.owner == client ? nullptr : listener.owner;
+    lendings_disown(client);
 }
 
 static status_t start(void) {
@@ -190,4 +206,4 @@ static status_t start(void) {
     return OK;
 }
 
-COMPONENT(virtio_console, .clients = 4, .channels = 4, .start = start);
+COMPONENT(virtio_console, .clients = 4, .channels = 4, .start = start, .on_disconnect = on_disconnect);

@@ -193,13 +193,34 @@ static void stream_writes(channel_t stream, const void *data, size_t size, bool 
     }
 }
 
-static void stream_writes_folio(channel_t stream, uint64_t offset, uint64_t size) {
+// Lends 256 KiB to the network.
+static uint32_t lend(void) {
     struct message message;
-    struct stream_write_folio request = {.offset = offset, .size = size};
-    if (folio_create(256 * 1024, 0, &request.folio) == OK && stream_write_folio_encode(&request, &message) == OK) {
-        for (size_t i = 0; i < 256 * 1024; i++) {
+    struct network_lend request = {.size = 256 * 1024};
+    struct network_lend_reply reply = {};
+    if (folio_create(request.size, 0, &request.folio) == OK && network_lend_encode(&request, &message) == OK) {
+        for (size_t i = 0; i < request.size; i++) {
             fake_folio_memory(request.folio)[i] = (uint8_t) (i * 7 + i / 251);
         }
+        fake_send(network, &message);
+        fake_run();
+        (void) !(fake_receive(network, &message) && network_lend_reply_decode(&message, &reply) == OK);
+    }
+    return reply.lent;
+}
+
+static void unlend(uint32_t lent) {
+    struct message message;
+    if (network_unlend_encode(&(struct network_unlend) {.lent = lent}, &message) == OK) {
+        fake_send(network, &message);
+        fake_run();
+    }
+}
+
+static void stream_writes_lent(channel_t stream, uint32_t lent, uint32_t offset, uint32_t size) {
+    struct message message;
+    struct stream_write_lent request = {.lent = lent, .offset = offset, .size = size, .data = BYTES("<")};
+    if (stream_write_lent_encode(&request, &message) == OK) {
         fake_send(stream, &message);
         fake_run();
     }
@@ -263,13 +284,18 @@ TEST("the visitor's end is told after the last byte") {
     EXPECT(is_next(stream, STREAM_FINISHED));
 }
 
-TEST("a folio is sent whole, in order with what stands around it, from windows that are unmapped again") {
+TEST("what was lent is sent whole, in order with what stands around it, and kept while it is sent") {
     channel_t stream;
     EXPECT(set_up(&stream));
     size_t mappings = fake_mappings();
-    stream_writes(stream, "<", 1, true);
-    stream_writes_folio(stream, 1000, 200000);
+    uint32_t lent = lend();
+    host_takes = 0;
+    stream_writes_lent(stream, lent, 1000, 200000);
+    unlend(lent);
+    EXPECT_EQ(fake_mappings(), mappings + 1);
     stream_writes(stream, ">", 1, false);
+    host_takes = UINT32_MAX;
+    host_event();
     EXPECT_EQ(host_gets_data(bytes, sizeof(bytes)), 200002);
     EXPECT(bytes[0] == '<' && bytes[200001] == '>');
     for (size_t i = 1; i <= 200000; i++) {
@@ -278,11 +304,30 @@ TEST("a folio is sent whole, in order with what stands around it, from windows t
     EXPECT_EQ(fake_mappings(), mappings);
 }
 
+static bool is_refused(uint32_t name, uint32_t offset, uint32_t size) {
+    channel_t stream;
+    bool is_up = set_up(&stream) && lend() == 1;
+    stream_writes_lent(stream, name, offset, size);
+    return is_up && !fake_has_peer(stream);
+}
+
+TEST("a server that names what it has not lent loses its stream") {
+    EXPECT(is_refused(2, 0, 1));
+}
+
+TEST("a server that writes from beyond the end of what it has lent loses its stream") {
+    EXPECT(is_refused(1, 256 * 1024 + 1, 0));
+}
+
+TEST("a server that writes over the end of what it has lent loses its stream") {
+    EXPECT(is_refused(1, UINT32_MAX, 2));
+}
+
 TEST("a host that takes nothing holds the server back; nothing is lost, and drained comes when all has gone") {
     channel_t stream;
     EXPECT(set_up(&stream));
     host_takes = 0;
-    stream_writes_folio(stream, 0, 100000);
+    stream_writes_lent(stream, lend(), 0, 100000);
     stream_sends(stream, stream_drain_encode);
     stream_writes(stream, "end", 3, false);
     EXPECT(outgoing_size < 10 * PORT_BUFFER_SIZE);
@@ -292,8 +337,8 @@ TEST("a host that takes nothing holds the server back; nothing is lost, and drai
         host_event();
     }
     EXPECT(is_next(stream, STREAM_DRAINED));
-    EXPECT_EQ(host_gets_data(bytes, sizeof(bytes)), 100003);
-    EXPECT(__builtin_memcmp(bytes + 100000, "end", 3) == 0);
+    EXPECT_EQ(host_gets_data(bytes, sizeof(bytes)), 100004);
+    EXPECT(__builtin_memcmp(bytes + 100001, "end", 3) == 0);
 }
 
 TEST("a server that does not read holds the host back; nothing is lost") {
@@ -320,11 +365,14 @@ TEST("a server that leaves before it has finished has the visitor reset, as soon
     channel_t stream;
     EXPECT(set_up(&stream));
     host_takes = 0;
-    stream_writes_folio(stream, 0, 100000);
     size_t mappings = fake_mappings();
+    uint32_t lent = lend();
+    stream_writes_lent(stream, lent, 0, 100000);
+    unlend(lent);
+    EXPECT_EQ(fake_mappings(), mappings + 1);
     fake_close(stream);
     fake_run();
-    EXPECT(fake_mappings() < mappings);
+    EXPECT_EQ(fake_mappings(), mappings);
     host_takes = SIZE_MAX;
     host_event();
     EXPECT(host_gets_data(bytes, sizeof(bytes)) < 100000);

@@ -1,5 +1,5 @@
 // Brings the network device up, and up again after a failure.
-#include "nic.h"
+#include "traffic.h"
 
 // §5.1.3
 enum : uint64_t {
@@ -76,9 +76,10 @@ static status_t start_queue(struct nic *nic, uint16_t index, struct virtqueue *q
 // A queue that is shorter than a frame's parts would never have room for it. What fits the wire fits a buffer.
 static void choose_offloads(struct nic *nic) {
     bool has_checksum = virtio_has(&nic->device, NIC_SEND_CHECKSUM);
-    bool has_segments = has_checksum && virtio_has(&nic->device, NIC_SEND_SEGMENTS) && nic->transmit.size >= FRAME_PARTS_MAX;
+    bool has_parts = nic->transmit.size >= FRAME_PARTS_MAX;
+    bool has_segments = has_checksum && virtio_has(&nic->device, NIC_SEND_SEGMENTS) && has_parts;
     nic->offloads = (has_checksum ? FRAME_CHECKSUM_NEEDED : 0) | (has_segments ? FRAME_SEGMENTS_NEEDED : 0);
-    nic->parts_max = has_segments ? FRAME_PARTS_MAX : 1;
+    nic->parts_max = has_parts ? FRAME_PARTS_MAX : 1;
 }
 
 // What this end holds, the device had or was about to get: receive buffers wait for it, frames to send are lost.
@@ -92,6 +93,7 @@ static status_t collect_buffers(struct nic *nic) {
     }
     for (uint16_t buffer = FRAME_HALF; buffer < FRAME_BUFFERS; buffer++) {
         if (nic->end.is_held[buffer]) {
+            nic_lent_release(nic, buffer);
             TRY(frame_give(&nic->end, FRAME_TRANSMITTED, (struct frame) {.buffer = buffer}));
         }
     }

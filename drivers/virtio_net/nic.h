@@ -46,6 +46,13 @@ struct nic_counters {
     uint64_t device_failures;
 };
 
+// A range of the client's memory that the device may read. Its size is in the end's lent_sizes, 0 once it is taken back.
+struct nic_lent {
+    folio_t folio; // HANDLE_INVALID: free
+    uint64_t address;
+    uint16_t frames; // with the device, that refer to it
+};
+
 struct nic {
     struct virtio_device device;
     struct virtqueue receive, transmit;
@@ -63,6 +70,9 @@ struct nic {
     } incoming;
 
     uint16_t next_part[FRAME_BUFFERS]; // of a frame that the device sends: the buffer after this one; 0: none
+
+    struct nic_lent lent[FRAME_LENT_MAX + 1];
+    uint16_t lent_of[FRAME_BUFFERS]; // of a frame that the device sends, by its first buffer: a bit for each that it refers to
 
     uint16_t offloads;  // flags that the client's frames may have
     uint16_t parts_max; // of each of them
@@ -87,6 +97,11 @@ status_t nic_read_link(struct nic *nic);
 // Moves frames both ways until both sides are asleep. `out_wake`: the client must be told. PENDING: there is more to
 // do, but others should have their turn; ERR_IO: the device broke the rules; ERR_MALFORMED: the client did
 status_t nic_run(struct nic *nic, bool *out_wake);
+
+// The device may read these bytes, of a pinned folio, from now on. Owns the folio on success. ERR_LIMIT
+status_t nic_lend(struct nic *nic, struct dma memory, uint8_t *out_number);
+status_t nic_unlend(struct nic *nic, uint32_t number); // ERR_NOT_FOUND
+void nic_forget_lent(struct nic *nic);                 // all; the device is stopped
 
 // Gives the device all spare buffers.
 void nic_refill(struct nic *nic);

@@ -11,12 +11,17 @@ static void write_header(const struct nic *nic, struct frame frame, struct nic_h
 // A frame that the client wants sent. Its parts follow one another in next_part.
 struct outgoing {
     struct frame first;
-    uint16_t count;
+    uint16_t last;  // buffer of its parts
+    uint16_t lent;  // a bit for each number that it refers to
+    uint16_t count; // of parts
     uint32_t length;
     struct virtqueue_segment segments[FRAME_PARTS_MAX];
 };
 
 static status_t give_back(struct nic *nic, uint16_t first) {
+    if (nic->lent_of[first] != 0) {
+        nic_lent_release(nic, first);
+    }
     for (uint16_t buffer = first; buffer != 0; buffer = nic->next_part[buffer]) {
         TRY(frame_give(&nic->end, FRAME_TRANSMITTED, (struct frame) {.buffer = buffer}));
     }
@@ -35,16 +40,20 @@ status_t nic_finish_transmits(struct nic *nic) {
 static void add_part(struct nic *nic, struct outgoing *frame, struct frame part) {
     frame->segments[frame->count++] = (struct virtqueue_segment) {part_address(nic, part), part.length, false};
     frame->length += part.length;
+    if (part.lent != 0) {
+        frame->lent |= 1u << part.lent;
+        return;
+    }
+    nic->next_part[frame->last] = part.buffer;
     nic->next_part[part.buffer] = 0;
+    frame->last = part.buffer;
 }
 
 static status_t take_next_part(struct nic *nic, struct outgoing *frame, struct frame *part) {
-    uint16_t before = part->buffer;
     bool has_place = frame->count < nic->parts_max;
     if (!has_place || frame_take(&nic->end, FRAME_TRANSMIT, part) != OK) {
         return ERR_MALFORMED; // the parts of a frame are published together
     }
-    nic->next_part[before] = part->buffer;
     add_part(nic, frame, *part);
     return part->length > 0 && (part->flags & ~FRAME_MORE) == 0 ? OK : ERR_MALFORMED;
 }
@@ -52,8 +61,12 @@ static status_t take_next_part(struct nic *nic, struct outgoing *frame, struct f
 static status_t take_outgoing(struct nic *nic, struct outgoing *out_frame) {
     struct frame part;
     TRY(frame_take(&nic->end, FRAME_TRANSMIT, &part));
+    if (part.lent != 0) {
+        return ERR_MALFORMED; // there is no room for the device's header in front of it
+    }
     out_frame->first = part;
-    out_frame->count = 0;
+    out_frame->last = part.buffer;
+    out_frame->count = out_frame->lent = 0;
     out_frame->length = 0;
     add_part(nic, out_frame, part);
     while ((part.flags & FRAME_MORE) != 0) {
@@ -122,6 +135,9 @@ static status_t transmit_one(struct nic *nic, struct outgoing *frame) {
     write_header(nic, frame->first, header);
     frame->segments[0].address -= NIC_HEADER_SIZE;
     frame->segments[0].length += NIC_HEADER_SIZE;
+    if (frame->lent != 0) {
+        nic_lent_keep(nic, frame->first.buffer, frame->lent);
+    }
     nic->counters.sent_frames++;
     nic->counters.sent_bytes += frame->length;
     return virtqueue_add(&nic->transmit, frame->segments, frame->count, frame->first.buffer);

@@ -18,6 +18,7 @@ struct client {
     bool believes_in_link; // what it was told last
 };
 
+static struct device card;
 static struct nic nic;
 static struct client *user; // the one client, once it has opened
 static struct timer again;
@@ -144,6 +145,7 @@ static void on_device(void *unused, uint32_t causes) {
 
 static status_t ethernet_open(struct client *client, struct ethernet_open_reply *reply) {
     TRY(nic_stop(&nic));
+    nic_forget_lent(&nic);
     frame_begin(&nic.end, (struct frame_region *) (void *) nic.region.memory, FRAME_DRIVER, 0);
     TRY(nic_start(&nic));
     handle_t region;
@@ -160,6 +162,39 @@ static status_t ethernet_open(struct client *client, struct ethernet_open_reply 
     return OK;
 }
 
+static status_t lend(folio_t folio, const struct ethernet_lend *request, uint8_t *out_number) {
+    struct dma memory = {.folio = folio, .size = request->size};
+    uint64_t size;
+    TRY(folio_info(folio, &size));
+    if (request->size == 0 || request->offset > size || request->size > size - request->offset) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    TRY(dma_pin(&card, folio, request->offset, &memory.address));
+    status_t status = nic_lend(&nic, memory, out_number);
+    if (status != OK) {
+        dma_unpin(folio);
+    }
+    return status;
+}
+
+static status_t ethernet_lend(struct client *client, const struct ethernet_lend *request, struct ethernet_lend_reply *reply) {
+    if (!client->is_open) {
+        return ERR_STATE;
+    }
+    folio_t folio = folio_take(&request->folio);
+    uint8_t number = 0;
+    status_t status = lend(folio, request, &number);
+    if (status != OK) {
+        (void) handle_close(folio.handle);
+    }
+    reply->lent = number;
+    return status;
+}
+
+static status_t ethernet_unlend(struct client *client, const struct ethernet_unlend *request) {
+    return client->is_open ? nic_unlend(&nic, request->lent) : ERR_STATE;
+}
+
 static status_t ethernet_kick(struct client *client) {
     return client->is_open ? move_frames(client) : ERR_STATE;
 }
@@ -170,8 +205,10 @@ static void on_disconnect(struct client *client) {
         timer_stop(&again);
         timer_stop(&recovery);
         log_counters();
-        if (nic_stop(&nic) != OK) {
-            log_error("the device does not answer");
+        if (nic_stop(&nic) == OK) {
+            nic_forget_lent(&nic);
+        } else {
+            log_error("the device does not answer"); // what was lent stays pinned: it may still read it
         }
     }
 }
@@ -186,12 +223,11 @@ static void on_writable(struct client *client) {
 }
 
 static status_t start(void) {
-    struct device found;
-    TRY(device_get(0, &found));
-    TRY(virtio_open(&found, VIRTIO_NETWORK, &nic.device));
+    TRY(device_get(0, &card));
+    TRY(virtio_open(&card, VIRTIO_NETWORK, &nic.device));
     TRY(nic_identify(&nic));
-    TRY(dma_create(&found, 2 * virtqueue_bytes(NIC_QUEUE_SIZE), &nic.rings));
-    TRY(dma_create(&found, sizeof(struct frame_region), &nic.region));
+    TRY(dma_create(&card, 2 * virtqueue_bytes(NIC_QUEUE_SIZE), &nic.rings));
+    TRY(dma_create(&card, sizeof(struct frame_region), &nic.region));
     const uint8_t *mac = nic.mac;
     log_info("%02x:%02x:%02x:%02x:%02x:%02x, MTU %u, link %s", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
              (unsigned) nic.mtu, nic.is_link_up ? "up" : "down");

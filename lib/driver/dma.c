@@ -1,4 +1,4 @@
-// Makes memory for devices.
+// Makes memory for devices, and tells them where other components' memory lies.
 #include <driver/dma.h>
 
 // Any of the device's registers show that it is ours to drive.
@@ -19,4 +19,12 @@ status_t dma_create(const struct device *device, size_t size, struct dma *out_dm
     dma.memory = (uint8_t *) (uintptr_t) address;
     *out_dma = dma;
     return OK;
+}
+
+status_t dma_pin(const struct device *device, folio_t folio, uint64_t offset, uint64_t *out_address) {
+    return folio_dma_address(folio, registers_of(device), offset, out_address);
+}
+
+void dma_unpin(folio_t folio) {
+    (void) folio_dma_end(folio); // it was pinned, and by a handle with the right
 }

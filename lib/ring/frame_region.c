@@ -5,11 +5,13 @@ enum : uint32_t { RING_MASK = FRAME_RING_SIZE - 1 };
 static_assert((FRAME_RING_SIZE & RING_MASK) == 0 && FRAME_RING_SIZE >= FRAME_HALF);
 
 static uint64_t frame_pack(struct frame frame) {
-    return frame.buffer | (uint64_t) frame.offset << 16 | (uint64_t) frame.length << 32 | (uint64_t) frame.flags << 48;
+    return frame.buffer | (uint64_t) frame.offset << 16 | (uint64_t) frame.length << 32 | (uint64_t) frame.flags << 48 |
+           (uint64_t) frame.lent << 56;
 }
 
 static struct frame frame_unpack(uint64_t slot) {
-    return (struct frame) {(uint16_t) slot, (uint16_t) (slot >> 16), (uint16_t) (slot >> 32), (uint16_t) (slot >> 48)};
+    return (struct frame) {(uint16_t) slot, (uint16_t) (slot >> 16), (uint16_t) (slot >> 32), (uint8_t) (slot >> 48),
+                           (uint8_t) (slot >> 56)};
 }
 
 static bool is_returning(enum frame_ring_name ring) {
@@ -21,7 +23,7 @@ static bool is_in_half(enum frame_ring_name ring, uint16_t buffer) {
     return receives ? buffer < FRAME_HALF : buffer >= FRAME_HALF && buffer < FRAME_BUFFERS;
 }
 
-static uint16_t flags_of(enum frame_ring_name ring) {
+static uint8_t flags_of(enum frame_ring_name ring) {
     return ring == FRAME_TRANSMIT ? FRAME_MORE | FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED
                                   : FRAME_MORE | FRAME_CHECKSUM_CORRECT;
 }
@@ -45,6 +47,19 @@ static status_t look_for_more(struct frame_end *end, enum frame_ring_name ring) 
     return status;
 }
 
+static bool is_lent_part(enum frame_ring_name ring, const struct frame *part) {
+    return ring == FRAME_TRANSMIT && part->lent != 0;
+}
+
+static status_t check_lent_part(struct frame_end *end, const struct frame *part) {
+    uint32_t size = part->lent <= FRAME_LENT_MAX ? end->lent_sizes[part->lent] : 0, offset = frame_lent_offset(*part);
+    if (size == 0 || offset > size || part->length > size - offset || (part->flags & ~FRAME_MORE) != 0) {
+        end->faults.ranges++;
+        return ERR_MALFORMED;
+    }
+    return OK;
+}
+
 static status_t check_frame(struct frame_end *end, enum frame_ring_name ring, const struct frame *frame) {
     if (!is_in_half(ring, frame->buffer) || end->is_held[frame->buffer]) {
         end->faults.buffers++;
@@ -52,7 +67,7 @@ static status_t check_frame(struct frame_end *end, enum frame_ring_name ring, co
     }
     uint32_t headroom = ring == FRAME_TRANSMIT ? FRAME_HEADROOM : 0;
     bool is_inside = frame->offset >= headroom && (uint32_t) frame->offset + frame->length <= FRAME_BUFFER_SIZE;
-    if (!is_returning(ring) && (!is_inside || (frame->flags & ~flags_of(ring)) != 0)) {
+    if (!is_returning(ring) && (!is_inside || (frame->flags & ~flags_of(ring)) != 0 || frame->lent != 0)) {
         end->faults.ranges++;
         return ERR_MALFORMED;
     }
@@ -67,18 +82,26 @@ status_t frame_take(struct frame_end *end, enum frame_ring_name ring, struct fra
     _Atomic uint64_t *slot = &end->region->rings[ring].slots[position & RING_MASK];
     struct frame frame = frame_unpack(atomic_load_explicit(slot, memory_order_relaxed));
     end->rings[ring].position = position + 1;
+    if (is_lent_part(ring, &frame)) {
+        TRY(check_lent_part(end, &frame));
+        *out_frame = frame;
+        return OK;
+    }
     TRY(check_frame(end, ring, &frame));
     end->is_held[frame.buffer] = true;
     *out_frame = is_returning(ring) ? (struct frame) {.buffer = frame.buffer, .offset = FRAME_HEADROOM} : frame;
     return OK;
 }
 
-// The slot is free without looking: each buffer of the half is in at most one slot, and the ring has one for each.
+// The slot is free without looking: each buffer of the half is in at most one slot, and the ring has one for each. Lent parts
+// the client counts.
 status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct frame frame) {
-    if (!is_in_half(ring, frame.buffer) || !end->is_held[frame.buffer]) {
-        return ERR_INVALID_ARGUMENT;
+    if (!is_lent_part(ring, &frame)) {
+        if (!is_in_half(ring, frame.buffer) || !end->is_held[frame.buffer]) {
+            return ERR_INVALID_ARGUMENT;
+        }
+        end->is_held[frame.buffer] = false;
     }
-    end->is_held[frame.buffer] = false;
     uint32_t position = end->rings[ring].position++;
     _Atomic uint64_t *slot = &end->region->rings[ring].slots[position & RING_MASK];
     atomic_store_explicit(slot, frame_pack(frame), memory_order_relaxed);

@@ -13,7 +13,8 @@ enum {
     FRAME_RING_SIZE = 256, // at least FRAME_HALF, so that a ring never overflows; a power of two
     FRAME_HEADROOM = 64,   // before a frame: for the device's own header, so that it lies in front without copying
     FRAME_ROOM = FRAME_BUFFER_SIZE - FRAME_HEADROOM,
-    FRAME_PARTS_MAX = 34, // buffers of one frame: the largest IPv4 packet in an Ethernet frame
+    FRAME_PARTS_MAX = 34, // of one frame: the largest IPv4 packet in an Ethernet frame, in buffers
+    FRAME_LENT_MAX = 15,  // ranges of memory that the client has lent at a time; their numbers begin at 1
 };
 
 // Receiving uses buffers 0 to FRAME_HALF - 1, which the driver holds at first. Sending uses the others, which the
@@ -27,19 +28,21 @@ enum frame_ring_name : uint32_t {
 };
 
 // Those but FRAME_MORE stand with a frame's first part.
-enum frame_flag : uint16_t {
+enum frame_flag : uint8_t {
     FRAME_MORE = 1,             // the frame goes on in the ring's next slot, which is published together with this one
     FRAME_CHECKSUM_NEEDED = 2,  // to send: struct frame_offload says of what
     FRAME_SEGMENTS_NEEDED = 4,  // to send: longer than the MTU, a TCP segment over IPv4 that the device cuts; NEEDED too
     FRAME_CHECKSUM_CORRECT = 8, // received: the device vouches for the TCP or UDP checksum, which may not be filled in
 };
 
-// A frame in a buffer, or a part of one. In the rings that return buffers only `buffer` means something.
+// A frame in a buffer, or a part of one. In the rings that return buffers only `buffer` means something. A part to send, not
+// the first, may lie in what the client has lent (ethernet.lend): then the first two fields are its offset there.
 struct frame {
     uint16_t buffer;
     uint16_t offset; // of the first byte in the buffer; of a frame to send FRAME_HEADROOM or more
     uint16_t length;
-    uint16_t flags; // enum frame_flag
+    uint8_t flags; // enum frame_flag
+    uint8_t lent;  // 0: the part lies in a buffer
 };
 static_assert(sizeof(struct frame) == sizeof(uint64_t));
 
@@ -69,7 +72,7 @@ enum frame_side : uint32_t { FRAME_DRIVER, FRAME_CLIENT };
 struct frame_faults {
     uint64_t positions; // a ring's tail jumped by more than the ring holds
     uint64_t buffers;   // a buffer that does not exist, is of the other half, or that it did not hold
-    uint64_t ranges;    // a frame that is not inside its buffer, or with flags that its ring has not
+    uint64_t ranges;    // a frame that is not inside its buffer or what was lent, or with flags that its ring has not
 };
 
 // One side's end. Private to it.
@@ -78,6 +81,7 @@ struct frame_end {
     enum frame_side side;
     struct ring_end rings[FRAME_RING_COUNT];
     bool is_held[FRAME_BUFFERS];
+    uint32_t lent_sizes[FRAME_LENT_MAX + 1]; // the driver's: bytes of what the client has lent; 0: nothing of this number
     struct frame_faults faults;
 };
 
@@ -89,7 +93,9 @@ void frame_begin(struct frame_end *end, struct frame_region *region, enum frame_
 // protocol; nothing more should be expected from it
 status_t frame_take(struct frame_end *end, enum frame_ring_name ring, struct frame *out_frame);
 
-// Puts a frame into the ring; the other side sees it after frame_publish. ERR_INVALID_ARGUMENT: not held by this end
+// Puts a frame into the ring; the other side sees it after frame_publish. ERR_INVALID_ARGUMENT: not held by this end. The client
+// counts its parts: no more than FRAME_RING_SIZE of frames to send are with the driver, whose buffers bound them unless they
+// are lent.
 status_t frame_give(struct frame_end *end, enum frame_ring_name ring, struct frame frame);
 
 // Shows what was put into the ring. True: the other side sleeps and must be told (ethernet.wake or ethernet.kick).
@@ -98,6 +104,14 @@ bool frame_publish(struct frame_end *end, enum frame_ring_name ring);
 // Says that this side wants to be told about the ring. False: there is something in it already, so it must not sleep.
 // A client that sleeps on FRAME_TRANSMITTED kicks the driver too: it lets finished frames lie until it is asked.
 bool frame_sleep(struct frame_end *end, enum frame_ring_name ring);
+
+static inline struct frame frame_of_lent(uint8_t lent, uint32_t offset, uint16_t length, uint8_t flags) {
+    return (struct frame) {(uint16_t) offset, (uint16_t) (offset >> 16), length, flags, lent};
+}
+
+static inline uint32_t frame_lent_offset(struct frame part) {
+    return part.buffer | (uint32_t) part.offset << 16;
+}
 
 // Does the other side sleep on the ring that this end puts frames into?
 static inline bool frame_is_awaited(const struct frame_end *end, enum frame_ring_name ring) {

@@ -66,12 +66,15 @@ TEST("the other side is told once per sleep, and only when it sleeps") {
     EXPECT(!frame_publish(&driver, FRAME_RECEIVED));
 }
 
+static uint64_t slot_of(struct frame forged) {
+    return forged.buffer | (uint64_t) forged.offset << 16 | (uint64_t) forged.length << 32 | (uint64_t) forged.flags << 48 |
+           (uint64_t) forged.lent << 56;
+}
+
 // What a hostile client may write: the driver's verdict.
 static status_t verdict(enum frame_ring_name ring, struct frame forged) {
     begin(UINT32_MAX);
-    uint64_t slot =
-        forged.buffer | (uint64_t) forged.offset << 16 | (uint64_t) forged.length << 32 | (uint64_t) forged.flags << 48;
-    atomic_store(&region.rings[ring].slots[UINT32_MAX % FRAME_RING_SIZE], slot);
+    atomic_store(&region.rings[ring].slots[UINT32_MAX % FRAME_RING_SIZE], slot_of(forged));
     atomic_store(&region.rings[ring].ring.tail, 0);
     struct frame frame;
     return frame_take(&driver, ring, &frame);
@@ -82,10 +85,11 @@ TEST("forged frames are refused: wrong buffers, wrong ranges, flags") {
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF, room)), OK);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF, room + 1)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF, UINT16_MAX)), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, UINT16_MAX, UINT16_MAX, 0}), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM - 1, 60, 0}), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_CORRECT}), ERR_MALFORMED);
-    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 16}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, UINT16_MAX, UINT16_MAX, 0, 0}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM - 1, 60, 0, 0}), ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_CORRECT, 0}),
+              ERR_MALFORMED);
+    EXPECT_EQ(verdict(FRAME_TRANSMIT, (struct frame) {FRAME_HALF, FRAME_HEADROOM, 60, 16, 0}), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_HALF - 1, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(FRAME_BUFFERS, 60)), ERR_MALFORMED);
     EXPECT_EQ(verdict(FRAME_TRANSMIT, frame_of(UINT16_MAX, 60)), ERR_MALFORMED);
@@ -94,11 +98,47 @@ TEST("forged frames are refused: wrong buffers, wrong ranges, flags") {
     EXPECT_EQ(driver.faults.buffers, 1);
 }
 
+static status_t lent_verdict(uint32_t size, struct frame part) {
+    begin(UINT32_MAX);
+    driver.lent_sizes[1] = size;
+    atomic_store(&region.rings[FRAME_TRANSMIT].slots[UINT32_MAX % FRAME_RING_SIZE], slot_of(part));
+    atomic_store(&region.rings[FRAME_TRANSMIT].ring.tail, 0);
+    struct frame frame = {};
+    status_t status = frame_take(&driver, FRAME_TRANSMIT, &frame);
+    bool is_same =
+        frame_lent_offset(frame) == frame_lent_offset(part) && frame.length == part.length && frame.lent == part.lent;
+    return status != OK || is_same ? status : ERR_IO;
+}
+
+TEST("a part in what was lent is taken only if it lies there, whatever its number, offset and length") {
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, 4999000, 1000, FRAME_MORE)), OK);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, 4999001, 1000, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, UINT32_MAX, 1, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, UINT32_MAX - 10, 100, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, 5000001, 0, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(1, 0, 100, FRAME_CHECKSUM_NEEDED)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(2, 0, 100, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(FRAME_LENT_MAX + 1, 0, 0, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(5000000, frame_of_lent(UINT8_MAX, 0, 0, 0)), ERR_MALFORMED);
+    EXPECT_EQ(lent_verdict(0, frame_of_lent(1, 0, 0, 0)), ERR_MALFORMED);
+    EXPECT_EQ(driver.faults.ranges, 1);
+    EXPECT_EQ(verdict(FRAME_RECEIVE_RETURNED, frame_of_lent(1, FRAME_HALF, 0, 0)), ERR_MALFORMED);
+}
+
+TEST("what was received never lies in what was lent") {
+    begin(0);
+    struct frame frame = {.length = 60, .lent = 1};
+    EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
+    frame_publish(&driver, FRAME_RECEIVED);
+    client.lent_sizes[1] = 100;
+    EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), ERR_MALFORMED);
+}
+
 TEST("each ring has flags of its own, and received frames need no headroom") {
     begin(0);
-    struct frame frame = {0, 0, FRAME_BUFFER_SIZE, FRAME_MORE | FRAME_CHECKSUM_CORRECT};
+    struct frame frame = {0, 0, FRAME_BUFFER_SIZE, FRAME_MORE | FRAME_CHECKSUM_CORRECT, 0};
     EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
-    frame = (struct frame) {1, 0, 60, FRAME_CHECKSUM_NEEDED};
+    frame = (struct frame) {1, 0, 60, FRAME_CHECKSUM_NEEDED, 0};
     EXPECT_EQ(frame_give(&driver, FRAME_RECEIVED, frame), OK);
     frame_publish(&driver, FRAME_RECEIVED);
     EXPECT_EQ(frame_take(&client, FRAME_RECEIVED, &frame), OK);
@@ -110,7 +150,7 @@ TEST("each ring has flags of its own, and received frames need no headroom") {
 
 TEST("what is asked of the device goes with the frame's buffer, and leaves the frame alone") {
     begin(0);
-    struct frame frame = {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED | FRAME_MORE};
+    struct frame frame = {FRAME_HALF, FRAME_HEADROOM, 60, FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED | FRAME_MORE, 0};
     frame_data(&client, frame)[0] = 7;
     frame_write_offload(&client, frame, (struct frame_offload) {34, 16, 1460, 54});
     EXPECT_EQ(frame_give(&client, FRAME_TRANSMIT, frame), OK);

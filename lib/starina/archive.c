@@ -67,3 +67,25 @@ bytes_t archive_content(const struct archive_entry *entry) {
     }
     return (bytes_t) {(const uint8_t *) archive + entry->offset, entry->size};
 }
+
+static bool is_below(const struct archive_entry *entry, bytes_t folder) {
+    return folder.len < ARCHIVE_PATH_SIZE && memcmp(entry->path, folder.ptr, folder.len) == 0 && entry->path[folder.len] == '/';
+}
+
+// Files lie in the order of their paths, so that those of a folder are together.
+status_t archive_range(bytes_t folder, uint64_t *out_offset, uint64_t *out_size) {
+    uint64_t begin = UINT64_MAX, end = 0;
+    for (size_t i = 0; is_mapped() && i < archive->entry_count; i++) {
+        const struct archive_entry *entry = (const struct archive_entry *) (archive + 1) + i;
+        if (is_below(entry, folder) && archive_content(entry).ptr != nullptr) {
+            begin = entry->offset < begin ? entry->offset : begin;
+            end = entry->offset + entry->size > end ? entry->offset + entry->size : end;
+        }
+    }
+    if (begin >= end) {
+        return ERR_NOT_FOUND;
+    }
+    *out_offset = begin & ~(PAGE_SIZE - 1);
+    *out_size = ((end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) - *out_offset;
+    return OK;
+}

@@ -61,6 +61,9 @@ const struct archive_entry *archive_find(bytes_t path); // nullptr: no such file
 bytes_t archive_content(const struct archive_entry *entry);
 folio_t archive_folio(void); // stays the framework's
 
+// Where in the archive the files of a folder lie, in whole pages. ERR_NOT_FOUND: there is none
+status_t archive_range(bytes_t folder, uint64_t *out_offset, uint64_t *out_size);
+
 // Calls `handle` on the main loop when an interrupt came or a process ended. ERR_LIMIT: .watches of COMPONENT
 status_t watch_add(handle_t object, void (*handle)(void *context, uint64_t value), void *context);
 status_t watch_remove(handle_t object); // before the handle is closed. ERR_NOT_FOUND

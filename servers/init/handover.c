@@ -7,7 +7,7 @@
 
 static status_t give_archive(const struct instance *instance) {
     handle_t copy;
-    TRY(handle_duplicate(inventory.archive.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &copy));
+    TRY(handle_duplicate(inventory.archive.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE | RIGHT_DMA, &copy));
     status_t status = supervisor_archive_send(instance->bootstrap, &(struct supervisor_archive) {{copy}});
     if (status != OK) {
         (void) handle_close(copy);

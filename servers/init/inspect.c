@@ -32,6 +32,8 @@ static void fill_counters(struct inspect_component_reply *reply, const struct pr
     reply->messages_sent = info->messages_sent;
     reply->messages_received = info->messages_received;
     reply->system_calls = info->system_calls;
+    reply->page_faults = info->page_faults;
+    reply->message_bytes = info->copied_bytes;
     reply->handles = info->handles;
 }
 

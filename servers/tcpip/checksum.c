@@ -1,6 +1,8 @@
 // The Internet checksum (RFC 1071) of memory and of packets, eight bytes at a time: in place of lwIP's inet_chksum.c.
 #include <lwip/inet_chksum.h>
 
+#include "checksum.h"
+
 static uint64_t load(const uint8_t *at) {
     uint64_t word;
     __builtin_memcpy(&word, at, sizeof(word));
@@ -16,12 +18,14 @@ static inline uint64_t add_words(uint64_t sum, const uint8_t *at, size_t count) 
     return sum + carry; // without another carry: a sum that left one has not all bits set
 }
 
-static uint64_t add(uint64_t sum, uint64_t word) {
-    return add_words(sum, (const uint8_t *) &word, 1);
+uint64_t checksum_add(uint64_t sum, uint64_t other) {
+    unsigned long long carry;
+    sum = __builtin_addcll(sum, other, 0, &carry);
+    return sum + carry; // as above
 }
 
 // Of an odd number of bytes, the last one counts as the first of a word.
-static uint64_t sum_bytes(const uint8_t *at, size_t size) {
+uint64_t checksum_of(const uint8_t *at, size_t size) {
     enum : size_t { BLOCK = 128, WORD = sizeof(uint64_t) };
     uint64_t sum = 0;
     for (; size >= BLOCK; size -= BLOCK, at += BLOCK) {
@@ -42,10 +46,10 @@ static uint64_t sum_bytes(const uint8_t *at, size_t size) {
             at += part;
         }
     }
-    return add(sum, tail);
+    return checksum_add(sum, tail);
 }
 
-static uint64_t rotate_byte(uint64_t sum) {
+uint64_t checksum_shift(uint64_t sum) {
     return sum << 8 | sum >> 56;
 }
 
@@ -53,25 +57,29 @@ static uint64_t sum_packet(const struct pbuf *packet) {
     uint64_t sum = 0;
     bool is_odd = false; // the part begins within a word
     for (; packet != nullptr; packet = packet->next) {
-        uint64_t part = sum_bytes(packet->payload, packet->len);
-        sum = add(sum, is_odd ? rotate_byte(part) : part);
+        uint64_t part = checksum_of(packet->payload, packet->len);
+        sum = checksum_add(sum, is_odd ? checksum_shift(part) : part);
         is_odd ^= packet->len % 2 != 0;
     }
     return sum;
 }
 
-// What goes into a header.
-static uint16_t complement(uint64_t sum) {
+uint16_t checksum_fold(uint64_t sum) {
     unsigned carry;
     unsigned half = __builtin_addc((unsigned) sum, (unsigned) (sum >> 32), 0, &carry);
     half += carry; // without another carry, as above
     unsigned short carry16;
     unsigned short word = __builtin_addcs((unsigned short) half, (unsigned short) (half >> 16), 0, &carry16);
-    return (uint16_t) ~(word + carry16);
+    return (uint16_t) (word + carry16);
+}
+
+// What goes into a header.
+static uint16_t complement(uint64_t sum) {
+    return (uint16_t) ~checksum_fold(sum);
 }
 
 uint16_t inet_chksum(const void *data, uint16_t size) {
-    return complement(sum_bytes(data, size));
+    return complement(checksum_of(data, size));
 }
 
 uint16_t inet_chksum_pbuf(struct pbuf *packet) {
@@ -82,5 +90,5 @@ uint16_t inet_chksum_pbuf(struct pbuf *packet) {
 uint16_t ip_chksum_pseudo(struct pbuf *packet, uint8_t protocol, uint16_t size, const ip_addr_t *source,
                           const ip_addr_t *destination) {
     uint64_t header = (uint64_t) source->addr + destination->addr + lwip_htons(protocol) + lwip_htons(size);
-    return complement(add(sum_packet(packet), header));
+    return complement(checksum_add(sum_packet(packet), header));
 }

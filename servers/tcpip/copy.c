@@ -1,8 +1,5 @@
 // Copies packets within lwIP and into frames. The C library's memcpy, made for other sizes, takes twice as long.
 #include <lwip/arch.h>
-#include <lwip/pbuf.h>
-
-#include "copy.h"
 
 void packet_copy(void *to, const void *from, size_t size) {
     enum : size_t { BLOCK = 128 }; // as much as the compiler copies without a loop
@@ -16,19 +13,6 @@ void packet_copy(void *to, const void *from, size_t size) {
             __builtin_memcpy(target, source, part);
             target += part;
             source += part;
-        }
-    }
-}
-
-void packet_copy_next(struct packet_cursor *at, uint8_t *to, size_t size) {
-    while (size > 0) {
-        size_t left = at->part->len - at->position, piece = left < size ? left : size;
-        packet_copy(to, (const uint8_t *) at->part->payload + at->position, piece);
-        to += piece;
-        size -= piece;
-        at->position += piece;
-        if (piece == left && at->part->next != nullptr) {
-            *at = (struct packet_cursor) {at->part->next, 0};
         }
     }
 }

@@ -1,8 +1,5 @@
 // test-with: servers/tcpip/copy.c
 #include <lwip/arch.h>
-#include <lwip/pbuf.h>
-
-#include "copy.h"
 
 #include <test/test.h>
 
@@ -25,26 +22,6 @@ TEST("exactly the bytes that were asked for are copied, whatever their size and 
                 is_right &= to[begin + i] == from[begin + size % 3 + i];
             }
             EXPECT(is_right);
-        }
-    }
-}
-
-TEST("a packet is copied piece by piece, wherever its parts and the pieces end") {
-    enum { SIZE = 300 };
-    fill();
-    for (uint16_t cut = 0; cut <= SIZE; cut += 25) {
-        struct pbuf last = {.payload = from + cut, .len = SIZE - cut, .tot_len = SIZE - cut};
-        struct pbuf empty = {.next = &last, .payload = from, .tot_len = SIZE - cut};
-        struct pbuf first = {.next = &empty, .payload = from, .len = cut, .tot_len = SIZE};
-        for (size_t piece = 1; piece <= SIZE; piece += 13) {
-            struct packet_cursor at = {&first, 0};
-            size_t copied = 0;
-            __builtin_memset(to, 0, sizeof(to));
-            for (size_t size; copied < SIZE; copied += size) {
-                size = piece < SIZE - copied ? piece : SIZE - copied;
-                packet_copy_next(&at, to + copied, size);
-            }
-            EXPECT(__builtin_memcmp(to, from, SIZE) == 0 && to[SIZE] == 0);
         }
     }
 }

@@ -3,7 +3,8 @@
 // test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c servers/tcpip/copy.c
 // test-with: servers/tcpip/tcp_connect.c servers/tcpip/tcp_listener.c servers/tcpip/tcp_receive.c servers/tcpip/tcp_send.c
 // test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
-// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c
+// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c servers/tcpip/transmit.c servers/tcpip/cut.c
+// test-with: servers/tcpip/acks.c lib/lending/lending.c
 #include "testing/client.h"
 
 #include "stream.h"
@@ -146,7 +147,7 @@ TEST("what waits for an ARP answer does not refer to a folio that is let go mean
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     fake_advance(61 * NSEC_PER_SEC);
-    write_folio(stream, 0, 200000);
+    write_lent(stream, 0, 200000);
     while (remote_receive(&remote, &segment)) {
         remote.expected += (uint32_t) segment.size;
     }
@@ -167,7 +168,7 @@ static channel_t set_up_listener(void) {
     struct remote first;
     channel_t stream;
     bool is_up = set_up(&first, &stream);
-    return is_up ? listen_on(peer_client(), "tcp-listen:0.0.0.0:81") : (channel_t) {};
+    return is_up ? listen_on(lender, "tcp-listen:0.0.0.0:81") : (channel_t) {};
 }
 
 static bool is_body_received(struct remote *remote, size_t size) {
@@ -180,10 +181,10 @@ TEST("many slow readers of large bodies leave room for others") {
     channel_t listener = set_up_listener(), stream;
     for (uint16_t i = 0; i < READERS; i++) {
         EXPECT(remote_connect(&remote, 6000 + i, 81) && accept_stream(listener, &stream));
-        write_folio(stream, 0, 100000);
+        write_lent(stream, 0, 100000);
     }
     EXPECT(remote_connect(&remote, 7000, 81) && accept_stream(listener, &stream));
-    write_folio(stream, 0, 100000);
+    write_lent(stream, 0, 100000);
     EXPECT(is_body_received(&remote, 100000));
 }
 
@@ -192,7 +193,7 @@ TEST("a remote host that takes only tiny segments gets its body all the same") {
     for (uint16_t mss = 16; mss <= 256; mss *= 2) {
         struct remote remote = {.port = 5000 + mss, .other_port = 81, .window = UINT16_MAX, .mss = mss};
         EXPECT(remote_connect_as(&remote) && accept_stream(listener, &stream));
-        write_folio(stream, 0, 50000);
+        write_lent(stream, 0, 50000);
         EXPECT(is_body_received(&remote, 50000));
     }
 }

@@ -7,13 +7,15 @@
 #include <lwip/priv/tcp_priv.h>
 #include <netif/ethernet.h>
 
+#include "acks.h"
 #include "clocks.h"
-#include "copy.h"
+#include "cut.h"
 #include "link.h"
 #include "needs.h"
 #include "offload.h"
 #include "port.h"
 #include "stack.h"
+#include "transmit.h"
 
 #include <ring/frame_region.h>
 #include <starina/component.h>
@@ -23,20 +25,20 @@ struct link;
 #include "ethernet.client.h"
 
 enum : uint64_t { OPEN_TIMEOUT = 5 * NSEC_PER_SEC };
-enum { LENT_MAX = FRAME_HALF / 2 }; // then lwIP gives back what it keeps out of order
+enum { BORROWED_MAX = FRAME_HALF / 2 }; // then lwIP gives back what it keeps out of order
 
 struct link {
     channel_t channel;
     struct netif *netif;
     uint64_t mapping;
     struct frame_end end;
-    uint16_t offloads;         // flags that frames to send may have
-    uint16_t lent;             // received frames that lwIP has
-    uint16_t free_count;       // buffers for sending
-    uint16_t free[FRAME_HALF]; // a stack of them
-    bool is_attached;          // the driver's channel is
-    bool is_open;              // and it keeps to the protocol
-    bool is_blocked;           // lwIP wanted to send and there was no buffer
+    uint8_t offloads;                    // flags that frames to send may have
+    uint16_t borrowed;                   // received frames that lwIP has
+    uint16_t owed_unlends;               // the driver has to be told: a bit for each number
+    unsigned pending_lends, stale_lends; // it has not answered yet, of these to forget
+    bool is_attached;                    // the driver's channel is
+    bool is_open;                        // and it keeps to the protocol
+    bool is_blocked;                     // lwIP wanted to send and there was no buffer
     struct pbuf_custom packets[FRAME_HALF];
 };
 
@@ -47,7 +49,7 @@ struct link_counters link_counters;
 
 static void packet_return(struct pbuf *packet) {
     uint16_t buffer = (uint16_t) ((struct pbuf_custom *) packet - link.packets);
-    link.lent--;
+    link.borrowed--;
     if (frame_give(&link.end, FRAME_RECEIVE_RETURNED, (struct frame) {.buffer = buffer}) != OK) {
         log_error("receive buffer %u was given back twice", buffer);
     }
@@ -62,7 +64,7 @@ static bool is_complete(const struct eth_hdr *ethernet, size_t length) {
 static struct pbuf *packet_borrow(struct frame part) {
     struct pbuf_custom *custom = &link.packets[part.buffer];
     custom->custom_free_function = packet_return;
-    link.lent++;
+    link.borrowed++;
     return pbuf_alloced_custom(PBUF_RAW, part.length, PBUF_REF, custom, frame_data(&link.end, part), part.length);
 }
 
@@ -83,7 +85,7 @@ static status_t packet_complete(struct pbuf *packet) {
     return OK;
 }
 
-static status_t packet_input(struct frame first) {
+static status_t input_packet(struct frame first) {
     struct pbuf *packet = packet_borrow(first);
     status_t status = (first.flags & FRAME_MORE) != 0 ? packet_complete(packet) : OK;
     link_counters.received++;
@@ -95,6 +97,42 @@ static status_t packet_input(struct frame first) {
     }
     port_restore_list();
     return status;
+}
+
+// The last frame, if it may turn out to be superfluous.
+struct held {
+    struct frame frame;
+    bool is_held;
+};
+
+static bool is_plain_ack(struct frame frame) {
+    return (frame.flags & FRAME_MORE) == 0 && ack_is_plain(frame_data(&link.end, frame), frame.length);
+}
+
+static void return_unread(struct frame frame) {
+    link_counters.received++;
+    (void) !frame_give(&link.end, FRAME_RECEIVE_RETURNED, frame); // it was just taken
+}
+
+static status_t input_held(struct held *held) {
+    bool was_held = held->is_held;
+    held->is_held = false;
+    return was_held ? input_packet(held->frame) : OK;
+}
+
+static status_t input_frame(struct held *held, struct frame frame) {
+    bool is_ack = is_plain_ack(frame);
+    if (is_ack && held->is_held && held->frame.flags == frame.flags &&
+        ack_is_superseded(frame_data(&link.end, held->frame), frame_data(&link.end, frame))) {
+        return_unread(held->frame);
+        held->is_held = false;
+    }
+    TRY(input_held(held));
+    if (!is_ack) {
+        return input_packet(frame);
+    }
+    *held = (struct held) {frame, true};
+    return OK;
 }
 
 static void free_out_of_order(void) {
@@ -119,18 +157,20 @@ static void link_fail(status_t status) {
 // The driver gets no buffer back before the batch ends, so that a flood can't make it endless.
 static void receive_batch(void) {
     struct frame frame;
+    struct held held = {};
     status_t status;
     do {
         do {
             status = frame_take(&link.end, FRAME_RECEIVED, &frame);
-            status = status == OK ? packet_input(frame) : status;
+            status = status == OK ? input_frame(&held, frame) : status;
         } while (status == OK);
+        (void) input_held(&held); // of one part: nothing is wrong with it
         if (status != ERR_EMPTY) {
             link_fail(status);
             return;
         }
     } while (!frame_sleep(&link.end, FRAME_RECEIVED));
-    if (link.lent > LENT_MAX) {
+    if (link.borrowed > BORROWED_MAX) {
         free_out_of_order();
     }
 }
@@ -138,65 +178,64 @@ static void receive_batch(void) {
 // --- Sending ---
 
 static void collect_transmitted(void) {
-    struct frame frame;
-    status_t status;
-    while ((status = frame_take(&link.end, FRAME_TRANSMITTED, &frame)) == OK) {
-        link.free[link.free_count++] = frame.buffer;
-    }
-    if (status != ERR_EMPTY) {
+    status_t status = transmit_collect();
+    if (status != OK) {
         link_fail(status);
     }
 }
 
-static void give_part(struct packet_cursor *at, size_t size, uint16_t flags, struct frame_offload offload) {
-    struct frame part = {link.free[--link.free_count], FRAME_HEADROOM, (uint16_t) size, flags};
-    packet_copy_next(at, frame_data(&link.end, part), size);
-    if ((flags & ~FRAME_MORE) != 0) {
-        frame_write_offload(&link.end, part, offload);
+static status_t give_frame(const struct pbuf *packet, const struct sending *sending) {
+    struct building frame;
+    struct packet_cursor behind_headers = {packet, sending->header_length};
+    if (!transmit_has_room(FRAME_PARTS_MAX)) {
+        return ERR_FULL;
     }
-    (void) !frame_give(&link.end, FRAME_TRANSMIT, part); // it was held
+    transmit_build(&frame, FRAME_PARTS_MAX);
+    packet_copy(transmit_headers(&frame, sending->header_length), packet->payload, sending->header_length);
+    transmit_bytes(&frame, &behind_headers, packet->tot_len - sending->header_length);
+    transmit_give(&frame, sending->flags, sending->offload);
+    return OK;
 }
 
-static void give_packet(const struct pbuf *packet, uint16_t flags, struct frame_offload offload) {
-    struct packet_cursor at = {packet, 0};
-    for (size_t left = packet->tot_len, size; left > 0; left -= size, flags = 0) {
-        size = left < FRAME_ROOM ? left : FRAME_ROOM;
-        give_part(&at, size, flags | (size < left ? FRAME_MORE : 0), offload);
+static status_t give(const struct pbuf *packet, const struct sending *sending) {
+    return sending->is_cut_here ? cut_output(packet, sending) : give_frame(packet, sending);
+}
+
+// What there is no place for may find one when what was sent is taken back.
+static status_t send(const struct pbuf *packet, const struct sending *sending) {
+    status_t status = give(packet, sending);
+    if (status == ERR_FULL) {
+        collect_transmitted();
+        status = link.is_open ? give(packet, sending) : ERR_CLOSED;
     }
-    link_counters.sent++;
+    return status;
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
-    size_t count = ((size_t) packet->tot_len + FRAME_ROOM - 1) / FRAME_ROOM;
-    struct frame_offload offload = {};
-    if (link.is_open && link.free_count < count) {
-        collect_transmitted();
-    }
-    uint16_t flags = offload_prepare(link.offloads, netif, packet, &offload);
-    bool is_cut = (flags & FRAME_SEGMENTS_NEEDED) != 0;
-    if (!link.is_open || (!is_cut && packet->tot_len > netif->mtu + SIZEOF_ETH_HDR)) {
-        link_counters.dropped++;
-        return ERR_IF;
-    }
-    if (link.free_count < count) {
+    struct sending sending;
+    offload_prepare(link.offloads, netif, packet, &sending);
+    bool is_cut = sending.is_cut_here || (sending.flags & FRAME_SEGMENTS_NEEDED) != 0;
+    bool fits = is_cut || packet->tot_len <= netif->mtu + SIZEOF_ETH_HDR;
+    status_t status = link.is_open && fits ? send(packet, &sending) : ERR_CLOSED;
+    if (status == ERR_FULL) {
         link.is_blocked = true;
         return ERR_MEM;
+    }
+    if (status != OK) {
+        link_counters.dropped++;
+        return ERR_IF;
     }
     if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
         clocks_expect_arp();
     }
-    give_packet(packet, flags, offload);
+    link_counters.sent++;
     return ERR_OK;
-}
-
-bool link_cuts_segments(void) {
-    return (link.offloads & FRAME_SEGMENTS_NEEDED) != 0;
 }
 
 // There are buffers again: goes on where connections had to stop.
 static void resume_output(void) {
     collect_transmitted();
-    if (!link.is_blocked || link.free_count == 0) {
+    if (!link.is_blocked) {
         return;
     }
     link.is_blocked = false;
@@ -213,18 +252,70 @@ static bool publish(void) {
     return transmit || returned;
 }
 
+// Somebody waits for what was sent: for buffers, or to have back what was lent.
+static bool needs_back(void) {
+    return link.is_blocked || (lendings_ending > 0 && transmit_has_lent());
+}
+
 void link_flush(void) {
     if (!link.is_open) {
         return;
     }
     bool kick = publish();
-    while (link.is_open && link.is_blocked && !frame_sleep(&link.end, FRAME_TRANSMITTED)) {
+    while (link.is_open && needs_back() && !frame_sleep(&link.end, FRAME_TRANSMITTED)) {
         resume_output();
         kick |= publish();
     }
-    if (kick || link.is_blocked) {
+    if (kick || needs_back()) {
         (void) ethernet_kick_send(link.channel); // full: a kick is on its way; closed: ethernet_on_closed follows
     }
+}
+
+// --- What clients have lent, lent on to the driver ---
+
+// Of ranges that are no more. What finds no room in the channel waits.
+static void unlend_owed(void) {
+    while (link.owed_unlends != 0) {
+        const struct ethernet_unlend request = {.lent = (uint32_t) __builtin_ctz(link.owed_unlends)};
+        if (ethernet_unlend_send(link.channel, &request) != OK) {
+            return;
+        }
+        link.owed_unlends &= link.owed_unlends - 1;
+    }
+}
+
+static void on_end(struct lent *lent) {
+    if (lent->device != 0 && link.is_open) {
+        link.owed_unlends |= 1u << lent->device;
+        unlend_owed();
+    }
+}
+
+// Answers come in order: those to what was asked before the last `open` are of numbers that the driver has forgotten.
+static void on_lent(void *context, status_t status, const struct ethernet_lend_reply *reply) {
+    struct lent *lent = context;
+    bool is_stale = link.stale_lends > 0;
+    link.stale_lends -= is_stale;
+    link.pending_lends--;
+    if (status == OK && !is_stale && link.is_open && reply->lent > 0 && reply->lent <= FRAME_LENT_MAX) {
+        lent->device = (uint8_t) reply->lent;
+    }
+    lending_release(lent);
+}
+
+void link_lend(struct lent *lent) {
+    struct ethernet_lend request = {.offset = lent->offset, .size = lent->size};
+    enum : uint32_t { RIGHTS = RIGHT_READ | RIGHT_DMA | RIGHT_TRANSFER };
+    lent->device = 0;
+    if (!link.is_open || handle_duplicate(lent->folio.handle, RIGHTS, &request.folio.handle) != OK) {
+        return; // it is copied: no device may read it
+    }
+    if (ethernet_lend_begin(link.channel, &request, on_lent, lent) != OK) {
+        (void) handle_close(request.folio.handle); // it stayed here
+        return;
+    }
+    link.pending_lends++;
+    lending_retain(lent);
 }
 
 // --- The driver ---
@@ -235,7 +326,7 @@ static void ethernet_on_wake(struct link *self) {
     }
     stack_enter();
     receive_batch();
-    if (self->is_blocked) {
+    if (needs_back()) {
         resume_output();
     }
     stack_leave();
@@ -262,13 +353,14 @@ static void ethernet_on_closed(struct link *self) {
 static void ethernet_on_writable(struct link *self) {
     stack_enter();
     (void) ethernet_kick_send(self->channel);
+    unlend_owed();
     stack_leave();
 }
 
 // The old memory goes once lwIP has given back what it kept of it.
 static void forget_region(void) {
     free_out_of_order();
-    if (link.mapping != 0 && link.lent == 0) {
+    if (link.mapping != 0 && link.borrowed == 0) {
         (void) vmspace_unmap(link.mapping);
     }
     link.mapping = 0;
@@ -289,11 +381,11 @@ static status_t map_region(folio_t folio) {
 
 static void begin_rings(void) {
     frame_begin(&link.end, (struct frame_region *) (uintptr_t) link.mapping, FRAME_CLIENT, 0);
-    for (link.free_count = 0; link.free_count < FRAME_HALF; link.free_count++) {
-        link.free[link.free_count] = (uint16_t) (FRAME_HALF + link.free_count);
-    }
-    link.lent = 0;
+    transmit_begin(&link.end);
+    link.borrowed = 0;
     link.is_blocked = false;
+    link.owed_unlends = 0;
+    link.stale_lends = link.pending_lends;
     link.is_open = true;
 }
 
@@ -321,7 +413,7 @@ status_t link_open(struct netif *netif) {
     }
     netif->mtu = TCP_MSS + IP_HLEN + TCP_HLEN;
     netif->hwaddr_len = NETIF_MAX_HWADDR_LEN;
-    link.offloads = reply.offloads;
+    link.offloads = (uint8_t) reply.offloads;
     offload_begin(netif, reply.offloads);
     TRY(mem_copy(netif->hwaddr, sizeof(netif->hwaddr), reply.mac.ptr, reply.mac.len));
     if (!link.is_attached) {
@@ -329,6 +421,8 @@ status_t link_open(struct netif *netif) {
         link.is_attached = true;
     }
     begin_rings();
+    lendings_on_end = on_end;
+    lendings_each(link_lend);
     netif_set_link_up(netif);
     receive_batch();
     return link.is_open ? OK : ERR_MALFORMED;

@@ -1,7 +1,7 @@
 // The Ethernet device as lwIP's network interface.
 #pragma once
 
-#include <starina/types.h>
+#include <lending/lending.h>
 
 struct netif;
 
@@ -13,5 +13,5 @@ struct link_counters {
 extern struct link_counters link_counters;
 
 status_t link_open(struct netif *netif); // gets the shared memory from the driver; again after it was lost
-bool link_cuts_segments(void);           // of TCP, which may then be longer than its MTU
+void link_lend(struct lent *lent);       // to the driver, if a device may read it
 void link_flush(void);                   // shows the driver what was sent and given back

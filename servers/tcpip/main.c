@@ -11,8 +11,10 @@
 #include "tcp_connect.h"
 #include "tcp_listener.h"
 #include "tcp_stream.h"
+#include "transmit.h"
 #include "udp_socket.h"
 #include "uri.h"
+#include <lending/lending.h>
 
 // What a client has open is found by its address.
 struct client {
@@ -37,6 +39,19 @@ static status_t network_open(struct client *client, const struct network_open *r
         status = udp_socket_open(client, uri.address, uri.port, &reply->channel);
         break;
     }
+    stack_leave();
+    return status;
+}
+
+static status_t network_lend(struct client *client, const struct network_lend *request, struct network_lend_reply *reply) {
+    TRY(lending_begin(client, folio_take(&request->folio), request->offset, request->size, &reply->lent));
+    link_lend(lending_find(client, reply->lent));
+    return OK;
+}
+
+static status_t network_unlend(struct client *client, const struct network_unlend *request) {
+    stack_enter();
+    status_t status = lending_end(client, request->lent);
     stack_leave();
     return status;
 }
@@ -115,6 +130,7 @@ static status_t network_status(struct client *client, struct network_status_repl
     reply->frames_sent = link_counters.sent;
     reply->frames_dropped = count_dropped();
     reply->checksum_errors = (uint64_t) stats->ip.chkerr + stats->icmp.chkerr + stats->udp.chkerr + stats->tcp.chkerr;
+    reply->bytes_copied = transmit_copied;
     reply->connections = count_connections();
     return OK;
 }
@@ -126,6 +142,7 @@ static void disconnected(struct client *client) {
     udp_sockets_disown(client);
     stack_enter();
     tcp_streams_disown(client);
+    lendings_disown(client);
     stack_leave();
 }
 

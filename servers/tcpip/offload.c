@@ -1,5 +1,5 @@
-// What the device is left to do to a packet that lwIP sends: checksums, and cutting TCP segments that are longer than a
-// frame may be. What lwIP checks of a packet that is received.
+// What is done to a packet that lwIP sends, by the device or by us: checksums, and cutting TCP segments that are longer than
+// a frame may be. What lwIP checks of a packet that is received.
 #include <lwip/inet_chksum.h>
 #include <lwip/netif.h>
 #include <lwip/prot/ethernet.h>
@@ -12,13 +12,16 @@
 #include "offload.h"
 #include "tcp_segment.h"
 
+enum : uint16_t { MSS_OF_ALL_HOSTS = 536 }; // RFC 9293 §3.7.1
+
 enum : uint16_t {
-    LEFT_OUT_WHEN_SENDING = NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP,
+    LEFT_OUT_WHEN_SENDING = NETIF_CHECKSUM_GEN_TCP, // cut.c knows the payload's place
+    LEFT_TO_THE_DEVICE = NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP,
     LEFT_OUT_WHEN_RECEIVING = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP,
 };
 
-void offload_begin(struct netif *netif, uint16_t offloads) {
-    uint16_t left_out = (offloads & FRAME_CHECKSUM_NEEDED) != 0 ? LEFT_OUT_WHEN_SENDING : 0;
+void offload_begin(struct netif *netif, uint8_t offloads) {
+    uint16_t left_out = (offloads & FRAME_CHECKSUM_NEEDED) != 0 ? LEFT_TO_THE_DEVICE : LEFT_OUT_WHEN_SENDING;
     NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_ENABLE_ALL & ~left_out);
 }
 
@@ -42,36 +45,58 @@ static uint16_t pseudo_header_sum(const struct ip_hdr *ip, uint16_t size) {
     return (uint16_t) ~ip_chksum_pseudo(nullptr, IPH_PROTO(ip), size, &source, &destination);
 }
 
-// What the device has to cut the data of a TCP segment into. lwIP's hints are a part of the connection that sends.
-static uint16_t cut_size(const struct netif *netif) {
-    if (netif->hints == nullptr) {
-        return 0;
+// What the data of a TCP segment has to be cut into. lwIP's hints are a part of the connection that sends; what has waited
+// for an ARP answer has none any more.
+static uint16_t cut_size(const struct netif *netif, const struct pbuf *packet) {
+    if (netif->hints != nullptr) {
+        return tcp_segment_cut((const void *) ((const uint8_t *) netif->hints - offsetof(struct tcp_pcb, netif_hints)));
     }
-    const void *pcb = (const uint8_t *) netif->hints - offsetof(struct tcp_pcb, netif_hints);
-    return tcp_segment_cut(pcb);
+    return packet->tot_len > netif->mtu + SIZEOF_ETH_HDR ? MSS_OF_ALL_HOSTS : 0;
 }
 
-uint16_t offload_prepare(uint16_t offloads, const struct netif *netif, struct pbuf *packet, struct frame_offload *out_offload) {
-    struct ip_hdr *ip = (offloads & FRAME_CHECKSUM_NEEDED) != 0 ? checksummed_header(packet) : nullptr;
+static void write_pseudo_sum(struct ip_hdr *ip, const struct sending *sending, const struct pbuf *packet) {
+    uint16_t sum = pseudo_header_sum(ip, packet->tot_len - sending->offload.checksum_start);
+    uint8_t *field = (uint8_t *) ip + IPH_HL_BYTES(ip) + sending->offload.checksum_offset;
+    __builtin_memcpy(field, &sum, sizeof(sum));
+}
+
+static void prepare_udp(bool fills_in, struct ip_hdr *ip, const struct pbuf *packet, struct sending *sending) {
+    sending->header_length = sending->offload.checksum_start + UDP_HLEN;
+    if (fills_in) {
+        sending->flags = FRAME_CHECKSUM_NEEDED;
+        sending->offload.checksum_offset = offsetof(struct udp_hdr, chksum);
+        write_pseudo_sum(ip, sending, packet);
+    }
+}
+
+static void prepare_tcp(uint8_t offloads, const struct netif *netif, struct ip_hdr *ip, const struct pbuf *packet,
+                        struct sending *sending) {
+    const struct tcp_hdr *tcp = (const struct tcp_hdr *) (const void *) ((const uint8_t *) ip + IPH_HL_BYTES(ip));
+    sending->header_length = sending->offload.checksum_start + TCPH_HDRLEN_BYTES(tcp);
+    sending->offload.checksum_offset = offsetof(struct tcp_hdr, chksum);
+    uint16_t payload = packet->tot_len - sending->header_length, size = cut_size(netif, packet);
+    bool is_long = size != 0 && payload > size;
+    sending->flags = (is_long ? FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED : FRAME_CHECKSUM_NEEDED) & offloads;
+    sending->is_cut_here = sending->flags == 0 || (is_long && (sending->flags & FRAME_SEGMENTS_NEEDED) == 0);
+    if (is_long || sending->is_cut_here) {
+        sending->offload.header_length = sending->header_length;
+        sending->offload.segment_size = is_long ? size : payload;
+    }
+    if (!sending->is_cut_here) {
+        write_pseudo_sum(ip, sending, packet);
+    }
+}
+
+void offload_prepare(uint8_t offloads, const struct netif *netif, struct pbuf *packet, struct sending *out_sending) {
+    struct ip_hdr *ip = checksummed_header(packet);
+    *out_sending = (struct sending) {.header_length = packet->len};
     if (ip == nullptr) {
-        return 0;
+        return;
     }
-    bool is_tcp = IPH_PROTO(ip) == IP_PROTO_TCP;
-    uint8_t *header = (uint8_t *) ip + IPH_HL_BYTES(ip);
-    uint16_t start = SIZEOF_ETH_HDR + IPH_HL_BYTES(ip);
-    uint16_t field = is_tcp ? offsetof(struct tcp_hdr, chksum) : offsetof(struct udp_hdr, chksum);
-    uint16_t sum = pseudo_header_sum(ip, packet->tot_len - start);
-    __builtin_memcpy(header + field, &sum, sizeof(sum));
-    *out_offload = (struct frame_offload) {.checksum_start = start, .checksum_offset = field};
-    uint16_t size = is_tcp && (offloads & FRAME_SEGMENTS_NEEDED) != 0 ? cut_size(netif) : 0;
-    if (size == 0) {
-        return FRAME_CHECKSUM_NEEDED;
+    out_sending->offload.checksum_start = SIZEOF_ETH_HDR + IPH_HL_BYTES(ip);
+    if (IPH_PROTO(ip) == IP_PROTO_TCP) {
+        prepare_tcp(offloads, netif, ip, packet, out_sending);
+    } else {
+        prepare_udp((offloads & FRAME_CHECKSUM_NEEDED) != 0, ip, packet, out_sending);
     }
-    uint16_t header_length = start + TCPH_HDRLEN_BYTES((const struct tcp_hdr *) (const void *) header);
-    if (packet->tot_len <= header_length + size) {
-        return FRAME_CHECKSUM_NEEDED;
-    }
-    out_offload->header_length = header_length;
-    out_offload->segment_size = size;
-    return FRAME_CHECKSUM_NEEDED | FRAME_SEGMENTS_NEEDED;
 }

@@ -3,7 +3,8 @@
 // test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c servers/tcpip/copy.c
 // test-with: servers/tcpip/tcp_connect.c servers/tcpip/tcp_listener.c servers/tcpip/tcp_receive.c servers/tcpip/tcp_send.c
 // test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
-// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c
+// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c servers/tcpip/transmit.c servers/tcpip/cut.c
+// test-with: servers/tcpip/acks.c lib/lending/lending.c
 #include "testing/client.h"
 
 #include "datagram.h"
@@ -69,7 +70,7 @@ TEST("without a device that cuts segments none is longer than the remote end's")
     channel_t stream;
     size_t longest;
     EXPECT(set_up_with(FRAME_CHECKSUM_NEEDED, &remote, &stream));
-    write_folio(stream, 0, FOLIO_SIZE);
+    write_lent(stream, 0, FOLIO_SIZE);
     EXPECT_EQ(receive_segments(&remote, 1460, &longest), 0);
     EXPECT_EQ(longest, 1460);
 }
@@ -79,12 +80,12 @@ TEST("with one, they grow with the window, and say what the remote end takes") {
     struct remote remote;
     channel_t stream;
     EXPECT(set_up_with(BOTH, &remote, &stream));
-    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:81");
+    channel_t listener = listen_on(lender, "tcp-listen:0.0.0.0:81");
     for (uint16_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         size_t longest;
         remote = (struct remote) {.port = 6000 + i, .other_port = 81, .window = UINT16_MAX, .mss = sizes[i]};
         EXPECT(remote_connect_as(&remote) && accept_stream(listener, &stream));
-        write_folio(stream, 0, FOLIO_SIZE);
+        write_lent(stream, 0, FOLIO_SIZE);
         EXPECT_EQ(receive_segments(&remote, sizes[i], &longest), 0);
         EXPECT(longest > 2 * (size_t) sizes[i] && longest <= UINT16_MAX / 4);
         EXPECT_EQ(longest % sizes[i], 0);
@@ -98,9 +99,9 @@ TEST("a large segment that is lost is sent again") {
     size_t longest;
     EXPECT(set_up_with(BOTH, &remote, &stream));
     size_t mappings = fake_mappings();
-    write_folio(stream, 0, FOLIO_SIZE);
+    write_lent(stream, 0, FOLIO_SIZE);
     EXPECT_EQ(receive_segments(&remote, 1460, &longest), 0);
-    write_folio(stream, 0, FOLIO_SIZE);
+    write_lent(stream, 0, FOLIO_SIZE);
     EXPECT(remote_receive(&remote, &segment) && segment.size > 1460);
     while (remote_receive(&remote, &segment)) {
     }
@@ -117,13 +118,13 @@ TEST("a window that stays smaller than a large segment gets what it has room for
     channel_t stream;
     size_t longest, size = 0;
     EXPECT(set_up_with(BOTH, &remote, &stream));
-    write_folio(stream, 0, FOLIO_SIZE);
+    write_lent(stream, 0, FOLIO_SIZE);
     EXPECT_EQ(receive_segments(&remote, 1460, &longest), 0);
     remote.window = 1000;
     for (int i = 0; i < 2; i++) {
         remote_send(&remote, ACK | PSH, bytes, 1); // without a new byte before it, a smaller window counts as an old one
     }
-    write_folio(stream, 0, 4 * longest);
+    write_lent(stream, 0, 4 * longest);
     for (int i = 0; i < 2000 && size < 4 * longest; i++) {
         while (remote_receive(&remote, &segment)) {
             bool is_next = segment.sequence == remote.expected;

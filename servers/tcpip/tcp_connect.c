@@ -72,7 +72,7 @@ status_t tcp_connect_begin(const struct client *owner, const struct uri *uri) {
     if (stream == nullptr) {
         return ERR_LIMIT;
     }
-    stream->owner = owner;
+    stream->owner = stream->lender = owner;
     stream->opening = opening;
     stream->remote_port = uri->port;
     if (!uri->is_name) {

@@ -81,6 +81,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error) {
     if (stream == nullptr) {
         return ERR_MEM; // lwIP resets it
     }
+    stream->lender = listener->owner;
     tcp_stream_adopt(stream, pcb);
     tcp_stream_established(stream);
     queue_append(listener, stream);

@@ -5,7 +5,7 @@
 // ones, and others do not wait long for it.
 #include <lwip/priv/tcp_priv.h>
 
-#include "link.h"
+#include "cut.h"
 #include "tcp_segment.h"
 
 enum : uint32_t {
@@ -29,11 +29,8 @@ uint16_t tcp_segment_size(const struct tcp_pcb *pcb) {
 }
 
 void tcp_segment_grow(struct tcp_pcb *pcb) {
-    if (!link_cuts_segments()) {
-        return;
-    }
-    uint16_t size = tcp_segment_size(pcb);
-    uint32_t room = smaller(smaller(pcb->cwnd, pcb->snd_wnd_max) / WINDOW_SHARE, LARGEST);
+    uint32_t size = tcp_segment_size(pcb);
+    uint32_t room = smaller(smaller(pcb->cwnd, pcb->snd_wnd_max) / WINDOW_SHARE, smaller(LARGEST, CUT_PIECES_MAX * size));
     uint16_t several = (uint16_t) (room - room % size);
     if (several > pcb->mss) {
         tcp_ext_arg_set(pcb, REMOTE_MSS, (void *) (uintptr_t) size);

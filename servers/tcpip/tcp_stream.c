@@ -64,7 +64,7 @@ void tcp_stream_close_channel(struct tcp_stream *stream) {
 }
 
 void tcp_stream_free(struct tcp_stream *stream) {
-    stream->owner = nullptr;
+    stream->owner = stream->lender = nullptr;
     tcp_send_drop(stream);
     tcp_receive_drop(stream);
     tcp_stream_close_channel(stream);
@@ -83,6 +83,7 @@ unsigned tcp_streams_owned(const struct client *owner) {
 void tcp_streams_disown(const struct client *owner) {
     for (size_t i = 0; i < fresh_streams; i++) {
         struct tcp_stream *stream = &streams[i];
+        stream->lender = stream->lender == owner ? nullptr : stream->lender;
         if (stream->owner == owner) {
             stream->owner = nullptr;
             tcp_connect_cancel(stream);
@@ -180,9 +181,7 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *packe
 static err_t on_sent(void *argument, struct tcp_pcb *pcb, uint16_t size) {
     (void) pcb;
     struct tcp_stream *stream = argument;
-    if (!tcp_send_acknowledged(stream, size)) {
-        return ERR_ABRT;
-    }
+    tcp_send_acknowledged(stream, size);
     settle(stream);
     return ERR_OK;
 }
@@ -196,8 +195,8 @@ static err_t on_poll(void *argument, struct tcp_pcb *pcb) {
         return ERR_ABRT;
     }
     bool has_more = stream->sending.write_count > 0 || stream->sending.is_finishing;
-    if (has_more && !tcp_send_more(stream)) { // there may be memory again
-        return ERR_ABRT;
+    if (has_more) {
+        tcp_send_more(stream); // there may be memory again
     }
     settle(stream);
     return ERR_OK;
@@ -224,17 +223,24 @@ static status_t stream_write(struct tcp_stream *stream, const struct stream_writ
     status_t status = tcp_send_bytes(stream, request->data);
     bool may_wait = request->more && stream->sending.write_count == 0; // for the next write, or at most a second
     if (status == OK && !may_wait) {
-        (void) tcp_send_more(stream);
+        tcp_send_more(stream);
     }
     stack_leave();
     return status;
 }
 
-static status_t stream_write_folio(struct tcp_stream *stream, const struct stream_write_folio *request) {
+static status_t stream_write_lent(struct tcp_stream *stream, const struct stream_write_lent *request) {
+    struct lent *lent = lending_find(stream->lender, request->lent);
+    if (lent == nullptr) {
+        return ERR_NOT_FOUND;
+    }
     stack_enter();
-    status_t status = tcp_send_folio(stream, folio_take(&request->folio), request->offset, request->size);
+    status_t status = tcp_send_bytes(stream, request->data);
     if (status == OK) {
-        (void) tcp_send_more(stream);
+        status = tcp_send_lent(stream, lent, request->offset, request->size);
+    }
+    if (status == OK) {
+        tcp_send_more(stream);
     }
     stack_leave();
     return status;
@@ -246,9 +252,8 @@ static status_t stream_finish(struct tcp_stream *stream) {
     }
     stack_enter();
     stream->sending.is_finishing = true;
-    if (tcp_send_more(stream)) {
-        settle(stream);
-    }
+    tcp_send_more(stream);
+    settle(stream);
     stack_leave();
     return OK;
 }

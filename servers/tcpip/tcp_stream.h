@@ -6,6 +6,7 @@
 #include <lwip/tcp.h>
 
 #include "network.h"
+#include <lending/lending.h>
 
 #include <starina/component.h>
 
@@ -13,30 +14,20 @@ enum { STREAMS_MAX = 384 };
 
 // Something that was written and that lwIP has not taken yet.
 struct tcp_write {
-    struct pbuf *copy;  // a copy of the bytes; nullptr: they are in the folio
-    folio_t folio;      // ours until all of it has been mapped
-    uint64_t offset;    // of the first byte that lwIP has not taken
-    uint64_t remaining; // bytes
+    struct pbuf *copy;  // a copy of the bytes; nullptr: they are in what was lent
+    struct lent *lent;  // which this refers to
+    uint32_t offset;    // of the first byte that lwIP has not taken
+    uint32_t remaining; // bytes
 };
 
-// A part of a folio that lwIP sends from.
-struct tcp_window {
-    uint64_t address;
-    uint64_t size;
-    uint64_t given; // bytes that lwIP has taken, from the beginning
-    uint64_t end;   // the stream's position after these
-};
-
-enum { WRITES_MAX = 2, WINDOWS_MAX = 4 };
+enum { WRITES_MAX = 3, WRITES_PER_MESSAGE = 2 };
 
 struct tcp_sending {
     struct tcp_write writes[WRITES_MAX]; // in order
     unsigned write_count;
-    struct tcp_window windows[WINDOWS_MAX]; // in order; only the last may have bytes left to give
-    unsigned window_count;
+    lent_set_t lent;       // has the bytes that lwIP sends from where they lie
     uint64_t given;        // bytes, since the beginning
     uint64_t acknowledged; // of these
-    uint32_t end_sequence; // TCP's sequence number after the last given one
     uint32_t progress;     // tcp_ticks when the last ones were
     bool is_finishing;     // the client will write no more
     bool is_finished;      // lwIP knows
@@ -64,6 +55,7 @@ struct tcp_stream {
     struct tcp_receiving receiving;
     struct tcp_listener *listener; // in whose queue it waits
     const struct client *owner;    // who asked for it; nullptr: it was accepted, or the owner has left
+    const struct client *lender;   // whose lent ranges its client may write: who asked for it, or listens
     network_open_token_t opening;  // the call that connects it
     uint16_t remote_port;          // to connect to, host byte order
     struct tcp_stream *next;       // in the listener's queue, or the list of free ones
@@ -86,12 +78,12 @@ void tcp_stream_close_channel(struct tcp_stream *stream);
 void tcp_stream_abort(struct tcp_stream *stream);
 void tcp_stream_free(struct tcp_stream *stream);
 
-// --- tcp_send.c. False: it had to be aborted, and is gone ---
+// --- tcp_send.c ---
 
 status_t tcp_send_bytes(struct tcp_stream *stream, bytes_t bytes);
-status_t tcp_send_folio(struct tcp_stream *stream, folio_t folio, uint64_t offset, uint64_t size); // owns the folio
-[[nodiscard]] bool tcp_send_more(struct tcp_stream *stream);
-[[nodiscard]] bool tcp_send_acknowledged(struct tcp_stream *stream, uint16_t size);
+status_t tcp_send_lent(struct tcp_stream *stream, struct lent *lent, uint32_t offset, uint32_t size);
+void tcp_send_more(struct tcp_stream *stream);
+void tcp_send_acknowledged(struct tcp_stream *stream, uint16_t size);
 void tcp_send_tell(struct tcp_stream *stream); // the client's queue has room again
 bool tcp_send_is_stalled(const struct tcp_stream *stream);
 bool tcp_send_is_complete(const struct tcp_stream *stream); // finished, and the remote end has every byte

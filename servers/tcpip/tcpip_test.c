@@ -3,7 +3,8 @@
 // test-with: servers/tcpip/link.c servers/tcpip/port.c servers/tcpip/resolve.c servers/tcpip/stack.c servers/tcpip/copy.c
 // test-with: servers/tcpip/tcp_connect.c servers/tcpip/tcp_listener.c servers/tcpip/tcp_receive.c servers/tcpip/tcp_send.c
 // test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
-// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c
+// test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c servers/tcpip/transmit.c servers/tcpip/cut.c
+// test-with: servers/tcpip/acks.c lib/lending/lending.c
 #include "testing/client.h"
 
 #include "stream.h"
@@ -51,22 +52,19 @@ TEST("bytes that more will follow go out in one packet with them") {
     EXPECT_EQ(stream_write_encode(&request, &message), OK);
     send_message(stream, &message);
     EXPECT(!remote_receive(&remote, &segment));
-    write_folio(stream, 100, 900);
+    write_lent(stream, 100, 900);
     EXPECT(remote_receive(&remote, &segment) && segment.size == 1000);
 }
 
-TEST("a folio is sent from where it lies, in order with other writes") {
+TEST("what was lent is sent from where it lies, in order with other writes") {
     struct remote remote;
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
-    size_t mappings = fake_mappings();
     write_bytes(stream, bytes, 100);
-    write_folio(stream, 100, 199900);
+    write_lent(stream, 100, 199900);
     write_bytes(stream, bytes + 200000, 1000);
-    EXPECT(fake_mappings() > mappings);
     EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 201000);
     EXPECT(are_equal(received, bytes, 201000));
-    EXPECT_EQ(fake_mappings(), mappings);
 }
 
 TEST("a client that writes faster than the remote end reads finds its queue full, and nothing is lost") {
@@ -185,28 +183,81 @@ TEST("a remote host that uses its port again connects at once; an old SYN that a
     EXPECT(remote_receive(&remote, &segment) && segment.flags == (SYN | ACK) && segment.acknowledged == remote.sequence);
 }
 
-TEST("a folio goes out to the end after its client has finished and left") {
+TEST("what was written of a range that is taken back meanwhile reaches the remote end, and is kept until then") {
+    struct remote remote;
+    channel_t stream;
+    uint32_t name;
+    EXPECT(set_up(&remote, &stream));
+    size_t mappings = fake_mappings();
+    EXPECT_EQ(lend(lender, sizeof(bytes), 4096, 200000, &name), OK);
+    write_named(stream, name, 100, 199900, BYTES("head"));
+    unlend(lender, name);
+    EXPECT_EQ(fake_mappings(), mappings + 1);
+    EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 199904);
+    EXPECT(are_equal(received, (const uint8_t *) "head", 4) && are_equal(received + 4, bytes + 4196, 199900));
+    EXPECT_EQ(fake_mappings(), mappings);
+    write_named(stream, name, 0, 1, BYTES(""));
+    EXPECT(!fake_has_peer(stream));
+}
+
+TEST("nobody sends what another client has lent, or bytes outside of it") {
+    static const struct {
+        uint32_t name, offset, size;
+    } wrong[] = {{2, 0, 1},          {3, 0, 1},          {0, 0, 1},         {UINT32_MAX, 0, 1},
+                 {1, 256 * 1024, 1}, {1, UINT32_MAX, 2}, {1, 1, 256 * 1024}};
+    struct remote remote;
+    channel_t stream;
+    uint32_t name;
+    EXPECT(set_up(&remote, &stream) && lend(peer_client(), 4096, 0, 4096, &name) == OK && name == 2);
+    channel_t listener = listen_on(lender, "tcp-listen:0.0.0.0:81");
+    for (uint16_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        EXPECT(remote_connect(&remote, 6000 + i, 81) && accept_stream(listener, &stream));
+        write_named(stream, wrong[i].name, wrong[i].offset, wrong[i].size, BYTES(""));
+        EXPECT(!fake_has_peer(stream));
+    }
+}
+
+TEST("what a client has lent goes with it") {
+    struct remote remote;
+    channel_t stream;
+    uint32_t name;
+    EXPECT(set_up(&remote, &stream));
+    size_t mappings = fake_mappings(), handles = fake_open_handles();
+    for (int i = 0; i < 100; i++) {
+        channel_t client = peer_client();
+        EXPECT(lend(client, 4096, 0, 4096, &name) == OK && lend(client, 4096, 0, 4096, &name) == OK);
+        fake_close(client);
+        fake_run();
+    }
+    EXPECT_EQ(fake_mappings(), mappings);
+    EXPECT_EQ(peer_lent_count(), 1);
+    EXPECT_EQ(fake_open_handles(), handles);
+}
+
+TEST("what was lent goes out to the end after its client has finished and left") {
     struct remote remote;
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     size_t mappings = fake_mappings();
-    write_folio(stream, 0, 200000);
+    write_lent(stream, 0, 200000);
+    unlend(lender, lent_bytes);
+    EXPECT_EQ(fake_mappings(), mappings);
     finish(stream);
     fake_close(stream);
     fake_run();
     EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 200000);
     EXPECT(are_equal(received, bytes, 200000));
-    EXPECT_EQ(fake_mappings(), mappings);
+    EXPECT_EQ(fake_mappings(), mappings - 1);
 }
 
-TEST("the end of our side has a segment of its own: none with bytes of a folio outlives their acknowledgement") {
+TEST("the end of our side has a segment of its own: none with lent bytes outlives their acknowledgement") {
     struct remote remote;
     struct segment segment;
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     remote.window = 500;
     remote_send(&remote, ACK, nullptr, 0);
-    write_folio(stream, 0, 1000);
+    write_lent(stream, 0, 1000);
     finish(stream);
     fake_close(stream);
     fake_run();
@@ -239,12 +290,18 @@ TEST("a client that leaves before it has finished resets the connection") {
 
 TEST("a reset from the remote end closes the client's channel and frees what it had") {
     struct remote remote;
+    struct segment segment;
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     size_t mappings = fake_mappings(), handles = fake_open_handles();
-    write_folio(stream, 0, 200000);
-    remote_send(&remote, RST | ACK, nullptr, 0);
+    write_lent(stream, 0, 200000);
+    unlend(lender, lent_bytes);
     EXPECT_EQ(fake_mappings(), mappings);
+    remote_send(&remote, RST | ACK, nullptr, 0);
+    EXPECT_EQ(fake_mappings(), mappings); // the device may still read it
+    while (remote_receive(&remote, &segment)) {
+    }
+    EXPECT_EQ(fake_mappings(), mappings - 1);
     EXPECT(fake_open_handles() < handles);
 }
 
@@ -256,7 +313,9 @@ TEST("a remote end that reads nothing after the client has left is reset in boun
     size_t mappings = fake_mappings();
     remote.window = 0;
     remote_send(&remote, ACK, nullptr, 0);
-    write_folio(stream, 0, 100000);
+    write_lent(stream, 0, 100000);
+    unlend(lender, lent_bytes);
+    EXPECT_EQ(fake_mappings(), mappings);
     finish(stream);
     fake_close(stream);
     for (int i = 0; i < 200 && (segment.flags & RST) == 0; i++) {
@@ -266,5 +325,5 @@ TEST("a remote end that reads nothing after the client has left is reset in boun
         }
     }
     EXPECT((segment.flags & RST) != 0);
-    EXPECT_EQ(fake_mappings(), mappings);
+    EXPECT_EQ(fake_mappings(), mappings - 1);
 }

@@ -15,11 +15,12 @@ sys.path.append(str(ROOT / "tools/bench"))
 BENCHMARKS = {
     "boot": "from executing QEMU to the first good answer, and what that takes",
     "web": "requests per second, latency, instructions per request",
+    "net": "what an answer takes: instructions, copies, system calls, messages",
     "ipc": "system calls and messages between components, in instructions",
     "mem": "folios, mappings and page faults, in instructions",
     "scale": "what the big kernel lock costs with 1 to 8 CPUs, in instructions",
 }
-WITH_REFERENCE = ("ipc", "mem", "scale")
+WITH_REFERENCE = ("ipc", "mem", "net", "scale")
 LISTED = f"{', '.join(WITH_REFERENCE[:-1])} and {WITH_REFERENCE[-1]}"
 PEERS = ("none", "lean", "all")
 RUNS, RUNS_QUICK = 9, 2

@@ -25,19 +25,41 @@ static void give_archive(void) {
     struct {
         struct archive_header header;
         struct archive_entry entry;
-    } archive = {.header = {ARCHIVE_MAGIC, 1, 0, PAGE_SIZE}, .entry = {.path = "/site/docs/index.html", .offset = PAGE_SIZE}};
+    } archive = {
+        .header = {ARCHIVE_MAGIC, 1, 0, 2 * PAGE_SIZE},
+        .entry = {.path = "/site/docs/index.html", .offset = PAGE_SIZE, .size = 4},
+    };
     struct supervisor_archive event;
     struct message message;
-    must(folio_create(PAGE_SIZE, 0, &event.folio));
+    must(folio_create(2 * PAGE_SIZE, 0, &event.folio));
     must(mem_copy(fake_folio_memory(event.folio), PAGE_SIZE, &archive, sizeof(archive)));
+    must(mem_copy(fake_folio_memory(event.folio) + PAGE_SIZE, PAGE_SIZE, "docs", 4));
     must(supervisor_archive_encode(&event, &message));
     fake_give(&message);
+}
+
+enum { LENT_MAX = 8 };
+static struct network_lend lent[LENT_MAX];
+static uint32_t lent_count;
+
+static bool take_lend(void) {
+    struct message message;
+    struct network_lend_reply reply = {.lent = lent_count + 1};
+    bool is_lend = fake_receive(network, &message) && network_lend_decode(&message, &lent[lent_count]) == OK;
+    uint32_t transaction = message.header.transaction;
+    must(network_lend_reply_encode(&reply, &message));
+    message.header.transaction = transaction;
+    lent_count++;
+    fake_send(network, &message);
+    fake_run();
+    return is_lend;
 }
 
 static bool give_listener(void) {
     struct message message;
     struct network_open_reply reply;
-    bool is_question = fake_receive(network, &message) && message.header.kind == NETWORK_OPEN;
+    bool has_lent = take_lend() && take_lend(); // the archive's files, and test bodies
+    bool is_question = has_lent && fake_receive(network, &message) && message.header.kind == NETWORK_OPEN;
     uint32_t transaction = message.header.transaction;
     fake_channel_pair(&reply.channel, &listener);
     must(network_open_reply_encode(&reply, &message));
@@ -49,6 +71,7 @@ static bool give_listener(void) {
 
 bool server_start(void) {
     fake_prepare();
+    lent_count = 0;
     network = fake_service("network");
     inspect = fake_service("inspect");
     give_archive();
@@ -121,21 +144,29 @@ void visitor_finish(struct visitor *visitor) {
     fake_run();
 }
 
-static void take_write(struct visitor *visitor, const struct message *message) {
-    struct stream_write write;
-    must(stream_write_decode(message, &write));
+static void take_text(struct visitor *visitor, bytes_t text) {
     size_t room = sizeof(visitor->text) - 1 - visitor->text_size;
-    must(mem_copy(visitor->text + visitor->text_size, room, write.data.ptr, write.data.len));
-    visitor->text_size += write.data.len;
+    must(mem_copy(visitor->text + visitor->text_size, room, text.ptr, text.len));
+    visitor->text_size += text.len;
     visitor->text[visitor->text_size] = '\0';
 }
 
-static void take_folio(struct visitor *visitor, const struct message *message) {
-    struct stream_write_folio write;
-    must(stream_write_folio_decode(message, &write));
+static void take_write(struct visitor *visitor, const struct message *message) {
+    struct stream_write write;
+    must(stream_write_decode(message, &write));
+    take_text(visitor, write.data);
+}
+
+static void take_lent(struct visitor *visitor, const struct message *message) {
+    struct stream_write_lent write;
+    must(stream_write_lent_decode(message, &write));
+    must(write.lent >= 1 && write.lent <= lent_count ? OK : ERR_NOT_FOUND);
+    const struct network_lend *from = &lent[write.lent - 1];
+    must(write.offset <= from->size && write.size <= from->size - write.offset ? OK : ERR_INVALID_ARGUMENT);
+    take_text(visitor, write.data);
     visitor->body_size += write.size;
-    must(mem_copy(visitor->body, sizeof(visitor->body), fake_folio_memory(write.folio) + write.offset, sizeof(visitor->body)));
-    must(handle_close(write.folio.handle));
+    const uint8_t *bytes = fake_folio_memory(from->folio) + from->offset + write.offset;
+    must(mem_copy(visitor->body, sizeof(visitor->body), bytes, sizeof(visitor->body)));
 }
 
 static void take(struct visitor *visitor, const struct message *message) {
@@ -144,8 +175,8 @@ static void take(struct visitor *visitor, const struct message *message) {
     case STREAM_WRITE:
         take_write(visitor, message);
         break;
-    case STREAM_WRITE_FOLIO:
-        take_folio(visitor, message);
+    case STREAM_WRITE_LENT:
+        take_lent(visitor, message);
         break;
     case STREAM_FINISH:
         visitor->was_finished = true;

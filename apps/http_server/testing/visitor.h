@@ -14,8 +14,8 @@ struct visitor {
     channel_t stream; // the network's end
     char text[8192];  // of heads and short bodies, NUL-terminated
     size_t text_size;
-    uint64_t body_size; // of folios
-    uint8_t body[64];   // the beginning of the last folio
+    uint64_t body_size; // of what was lent
+    uint8_t body[64];   // the beginning of the last of these
     bool was_finished;  // the server has ended its side
 };
 

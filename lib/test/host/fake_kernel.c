@@ -36,7 +36,7 @@ static struct object objects[OBJECTS_MAX];
 static struct thread_buffer buffer;
 static size_t object_end = 1; // objects from here on were never used
 static struct mapping memories[OBJECTS_MAX], mappings[OBJECTS_MAX];
-static size_t memory_count, mapping_count, timer_set_count;
+static size_t memory_count, mapping_count, timer_set_count, pin_count;
 static nsec_t now;
 static channel_t supervisor;
 static jmp_buf exit_point;
@@ -258,6 +258,24 @@ static struct kernel_result fake_folio_info(uint64_t handle) {
     return folio != nullptr ? result(OK, folio->size) : result(ERR_BAD_HANDLE, 0);
 }
 
+static struct kernel_result fake_folio_dma_address(uint64_t handle, uint64_t device, uint64_t offset) {
+    (void) device;
+    const struct object *folio = find(handle);
+    if (folio == nullptr || offset >= folio->size) {
+        return result(folio != nullptr ? ERR_INVALID_ARGUMENT : ERR_BAD_HANDLE, 0);
+    }
+    pin_count++;
+    return result(OK, (uint64_t) (uintptr_t) folio->memory + offset);
+}
+
+static struct kernel_result fake_folio_dma_end(uint64_t handle) {
+    if (find(handle) == nullptr || pin_count == 0) {
+        return result(ERR_NOT_FOUND, 0);
+    }
+    pin_count--;
+    return result(OK, 0);
+}
+
 static struct kernel_result fake_vmspace_map(uint64_t handle, uint64_t offset, uint64_t size, uint64_t flags) {
     (void) flags;
     const struct object *folio = find(handle);
@@ -334,6 +352,8 @@ static const struct kernel_calls fake_calls = {
     .channel_create = fake_channel_create,
     .folio_create = fake_folio_create,
     .folio_info = fake_folio_info,
+    .folio_dma_address = fake_folio_dma_address,
+    .folio_dma_end = fake_folio_dma_end,
     .vmspace_map = fake_vmspace_map,
     .vmspace_unmap = fake_vmspace_unmap,
     .random_u64 = fake_random_u64,
@@ -352,7 +372,7 @@ void fake_kernel_reset(void) {
     }
     memset(objects, 0, object_end * sizeof(objects[0]));
     object_end = 1;
-    memory_count = mapping_count = timer_set_count = 0;
+    memory_count = mapping_count = timer_set_count = pin_count = 0;
     now = NSEC_PER_SEC;
     has_exited = refuses_watches = false;
     wrong_closes = 0;
@@ -453,6 +473,10 @@ size_t fake_open_handles(void) {
 
 uint8_t *fake_folio_memory(folio_t folio) {
     return find(folio.handle)->memory;
+}
+
+size_t fake_pins(void) {
+    return pin_count;
 }
 
 size_t fake_mappings(void) {

@@ -31,5 +31,6 @@ size_t fake_wrong_closes(void);         // of handles that were not open
 void fake_refuse_watches(bool refuses); // poll_add finds no memory
 uint8_t *fake_folio_memory(folio_t folio);
 size_t fake_mappings(void);
+size_t fake_pins(void);              // of folios for devices
 size_t fake_timer_sets(void);        // calls of timer_set so far
 bool fake_exited(int64_t *out_code); // the component called process_exit, which ended fake_run

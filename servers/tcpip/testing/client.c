@@ -8,6 +8,8 @@
 
 const char static_config[] = "address=10.0.2.15/24\ngateway=10.0.2.2\ndns=10.0.2.3\n";
 uint8_t bytes[256 * 1024], received[256 * 1024];
+channel_t lender;
+uint32_t lent_bytes;
 
 static void fill_bytes(void) {
     for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -37,8 +39,10 @@ bool set_up(struct remote *remote, channel_t *out_stream) {
     if (!peer_start(static_config)) {
         return false;
     }
-    channel_t listener = listen_on(peer_client(), "tcp-listen:0.0.0.0:80");
-    if (listener.handle == HANDLE_INVALID || !remote_connect(remote, 5000, 80)) {
+    lender = peer_client();
+    channel_t listener = listen_on(lender, "tcp-listen:0.0.0.0:80");
+    if (lend(lender, sizeof(bytes), 0, sizeof(bytes), &lent_bytes) != OK || listener.handle == HANDLE_INVALID ||
+        !remote_connect(remote, 5000, 80)) {
         return false;
     }
     return accept_stream(listener, out_stream);
@@ -76,13 +80,42 @@ void write_bytes(channel_t stream, const uint8_t *data, size_t size) {
     }
 }
 
-void write_folio(channel_t stream, uint64_t offset, uint64_t size) {
+status_t lend(channel_t client, uint64_t folio_size, uint64_t offset, uint64_t size, uint32_t *out_name) {
     struct message message;
-    struct stream_write_folio request = {.offset = offset, .size = size};
-    if (folio_create(sizeof(bytes), 0, &request.folio) == OK && stream_write_folio_encode(&request, &message) == OK) {
-        (void) mem_copy(fake_folio_memory(request.folio), sizeof(bytes), bytes, sizeof(bytes));
+    struct network_lend request = {.offset = offset, .size = size};
+    struct network_lend_reply reply = {};
+    TRY(folio_create(folio_size, FOLIO_CONTIGUOUS, &request.folio));
+    TRY(mem_copy(fake_folio_memory(request.folio), folio_size, bytes, folio_size < sizeof(bytes) ? folio_size : sizeof(bytes)));
+    TRY(network_lend_encode(&request, &message));
+    message.header.transaction = 9;
+    send_message(client, &message);
+    peer_run_driver();
+    if (!fake_receive(client, &message) || message.header.transaction != 9) {
+        return ERR_STATE;
+    }
+    TRY((status_t) message.header.status);
+    TRY(network_lend_reply_decode(&message, &reply));
+    *out_name = reply.lent;
+    return OK;
+}
+
+void unlend(channel_t client, uint32_t name) {
+    struct message message;
+    if (network_unlend_encode(&(struct network_unlend) {.lent = name}, &message) == OK) {
+        send_message(client, &message);
+    }
+}
+
+void write_named(channel_t stream, uint32_t name, uint32_t offset, uint32_t size, bytes_t head) {
+    struct message message;
+    struct stream_write_lent request = {.lent = name, .offset = offset, .size = size, .data = head};
+    if (stream_write_lent_encode(&request, &message) == OK) {
         send_message(stream, &message);
     }
+}
+
+void write_lent(channel_t stream, uint64_t offset, uint64_t size) {
+    write_named(stream, lent_bytes, (uint32_t) offset, (uint32_t) size, BYTES(""));
 }
 
 void finish(channel_t stream) {

@@ -34,11 +34,99 @@ static void put(void *to, const void *from, size_t size) {
     (void) mem_copy(to, size, from, size);
 }
 
+// What the component has lent to the driver, by its number.
+static struct {
+    folio_t folio;
+    uint64_t offset;
+} lent[FRAME_LENT_MAX + 1];
+static bool refuses_lent;
+static uint64_t lent_bytes_taken;
+static unsigned wrong_unlends;
+
+static status_t take_lent(const struct message *message, uint32_t *out_number) {
+    struct ethernet_lend request;
+    TRY(ethernet_lend_decode(message, &request));
+    for (uint32_t number = 1; number <= FRAME_LENT_MAX && !refuses_lent; number++) {
+        if (lent[number].folio.handle == HANDLE_INVALID) {
+            lent[number].folio = request.folio;
+            lent[number].offset = request.offset;
+            end.lent_sizes[number] = request.size;
+            *out_number = number;
+            return OK;
+        }
+    }
+    (void) handle_close(request.folio.handle);
+    return ERR_LIMIT;
+}
+
+static void answer_lend(const struct message *message) {
+    struct message answer;
+    struct ethernet_lend_reply reply = {};
+    status_t status = take_lent(message, &reply.lent);
+    (void) ethernet_lend_reply_encode(&reply, &answer);
+    answer.header.transaction = message->header.transaction;
+    answer.header.status = status;
+    answer.header.length = status == OK ? answer.header.length : 0;
+    fake_send(driver, &answer);
+    fake_run();
+}
+
+// False: it is not lent.
+static bool forget_lent(uint32_t number) {
+    if (number == 0 || number > FRAME_LENT_MAX || lent[number].folio.handle == HANDLE_INVALID) {
+        return false;
+    }
+    (void) handle_close(lent[number].folio.handle);
+    lent[number].folio = (folio_t) {};
+    end.lent_sizes[number] = 0;
+    return true;
+}
+
 static void take_messages(void) {
     struct message message;
+    struct ethernet_unlend unlend;
     while (fake_receive(driver, &message)) {
         kicks += message.header.kind == ETHERNET_KICK;
+        if (message.header.kind == ETHERNET_LEND) {
+            answer_lend(&message);
+        } else if (message.header.kind == ETHERNET_UNLEND && ethernet_unlend_decode(&message, &unlend) == OK) {
+            wrong_unlends += !forget_lent(unlend.lent);
+        }
     }
+}
+
+void peer_run_driver(void) {
+    take_messages();
+}
+
+void peer_refuse_lent(void) {
+    refuses_lent = true;
+}
+
+size_t peer_lent_count(void) {
+    size_t count = 0;
+    take_messages();
+    for (uint32_t number = 1; number <= FRAME_LENT_MAX; number++) {
+        count += end.lent_sizes[number] != 0;
+    }
+    return count;
+}
+
+unsigned peer_wrong_unlends(void) {
+    take_messages();
+    return wrong_unlends;
+}
+
+uint64_t peer_lent_bytes_taken(void) {
+    return lent_bytes_taken;
+}
+
+static const uint8_t *bytes_of(struct frame part) {
+    if (part.lent == 0) {
+        return frame_data(&end, part);
+    }
+    lent_bytes_taken += part.length;
+    return fake_folio_memory(lent[part.lent].folio) + lent[part.lent].offset + frame_lent_offset(part);
 }
 
 // --- Supervisor ---
@@ -62,6 +150,9 @@ void peer_driver_answer(status_t status) {
     struct ethernet_open_reply reply = {
         .mac = {our_mac, 6}, .mtu = 1500, .offloads = offloads, .region = {(handle_t) folio.value}};
     struct message message;
+    for (uint32_t number = 1; number <= FRAME_LENT_MAX; number++) {
+        (void) forget_lent(number);
+    }
     frame_begin(&end, (struct frame_region *) (void *) fake_folio_memory(reply.region), FRAME_DRIVER, 0);
     for (free_count = 0; free_count < FRAME_HALF; free_count++) {
         free_buffers[free_count] = (uint16_t) free_count;
@@ -169,14 +260,14 @@ static void wake(void) {
     take_messages();
 }
 
-static void give_part(const uint8_t *data, size_t size, uint16_t flags) {
-    struct frame part = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, flags};
+static void give_part(const uint8_t *data, size_t size, uint8_t flags) {
+    struct frame part = {free_buffers[--free_count], FRAME_HEADROOM, (uint16_t) size, flags, 0};
     put(frame_data(&end, part), data, size);
     (void) frame_give(&end, FRAME_RECEIVED, part);
 }
 
 void peer_give(const uint8_t *data, size_t size) {
-    uint16_t flags = are_checksums_correct ? FRAME_CHECKSUM_CORRECT : 0;
+    uint8_t flags = are_checksums_correct ? FRAME_CHECKSUM_CORRECT : 0;
     collect_returned();
     if (free_count <= size / FRAME_ROOM) {
         return; // lost, as on a real wire
@@ -268,18 +359,24 @@ static void finish_frame(uint8_t *frame, size_t size, struct frame first) {
 }
 
 static bool take_parts(uint8_t *out_frame, size_t *out_size) {
-    struct frame first = {}, part = {};
+    struct frame first = {}, part = {}, returned[FRAME_PARTS_MAX];
+    size_t returned_count = 0;
     *out_size = 0;
     do {
         if (frame_take(&end, FRAME_TRANSMIT, &part) != OK) {
             return false;
         }
-        put(out_frame + *out_size, frame_data(&end, part), part.length);
+        put(out_frame + *out_size, bytes_of(part), part.length);
         first = *out_size == 0 ? part : first;
         *out_size += part.length;
-        (void) frame_give(&end, FRAME_TRANSMITTED, part);
+        if (part.lent == 0) {
+            returned[returned_count++] = part;
+        }
     } while ((part.flags & FRAME_MORE) != 0);
     finish_frame(out_frame, *out_size, first);
+    for (size_t i = 0; i < returned_count; i++) {
+        (void) frame_give(&end, FRAME_TRANSMITTED, returned[i]); // the last: the component may use it again
+    }
     return true;
 }
 

@@ -19,6 +19,12 @@ void peer_driver_restart(status_t status); // the component gets another channel
 void peer_driver_close(void);
 void peer_driver_break_rings(void);
 
+void peer_run_driver(void);           // answers what the component has lent to it
+void peer_refuse_lent(void);          // from then on
+unsigned peer_wrong_unlends(void);    // of what the driver has not
+size_t peer_lent_count(void);         // ranges that the driver has
+uint64_t peer_lent_bytes_taken(void); // so far, in frames
+
 // Calls `network.open` and takes its reply, if there is one yet.
 void peer_open(channel_t client, const char *uri);
 bool peer_opened(channel_t client, status_t *out_status, channel_t *out_channel);
