@@ -3,6 +3,7 @@
 // Nothing is taken off here: the queue's figure has all that both sides do, writing and checking each message included.
 #include "bulk.h"
 
+#include <bench/bench.h>
 #include <ipc.client.h>
 #include <needs.h>
 #include <ring/queue.h>
@@ -24,10 +25,6 @@ static poll_t poll; // watches the channel to the server, then the one through w
 static struct queue queue;
 static uint64_t sent;
 static folio_t folios[FOLIOS];
-
-static void log_result(const char *name, nsec_t since, uint64_t operations) {
-    log_info("result %s %lu", name, (clock_ns() - since) * 100 / operations);
-}
 
 // --- A queue of messages ---
 
@@ -79,7 +76,7 @@ status_t measure_queue_of_messages(void) {
     TRY(poll_add(poll, need_ipc().handle, 0));
     nsec_t start = clock_ns();
     TRY(stream(MESSAGES));
-    log_result("queue_64_bytes", start, MESSAGES);
+    bench_log("queue_64_bytes", clock_ns() - start, MESSAGES);
     TRY(log_events("queue_64_bytes", stream));
     queue_close(&queue);
     return handle_close(poll.handle);
@@ -142,7 +139,7 @@ static status_t time_moves(void) {
     TRY(ipc_answer_send(need_ipc(), &(struct ipc_answer) {.channel = {(handle_t) (ends >> 32)}}));
     nsec_t start = clock_ns();
     TRY(move_folios(channel));
-    log_result("folio_kib", start, KIB_MOVED);
+    bench_log("folio_kib", clock_ns() - start, KIB_MOVED);
     return handle_close(channel.handle);
 }
 

@@ -4,10 +4,11 @@
 // with a call of an empty function in place of the system call. The lines that it logs are read by tools/bench/ipc.py.
 #include "bulk.h"
 
+#include <bench/bench.h>
 #include <ipc.client.h>
 #include <needs.h>
 
-enum { ROUNDS = 9, OPERATIONS = 1000 };
+enum { OPERATIONS = 1000 };
 enum : uint32_t { KIND = 0x7ff00000, QUEUE_SIZE = 65536 };
 
 struct subject {
@@ -146,16 +147,6 @@ static status_t generated_calls(size_t operations) {
 
 // --- How ---
 
-static void sort(uint64_t *values) {
-    for (size_t i = 1; i < ROUNDS; i++) {
-        for (size_t j = i; j > 0 && values[j] < values[j - 1]; j--) {
-            uint64_t swap = values[j];
-            values[j] = values[j - 1];
-            values[j - 1] = swap;
-        }
-    }
-}
-
 static status_t time_of(run *run, uint64_t *out_ns) {
     nsec_t start = clock_ns();
     TRY(run(OPERATIONS));
@@ -164,17 +155,12 @@ static status_t time_of(run *run, uint64_t *out_ns) {
 }
 
 static status_t median_of(run *run, uint64_t *out_ns) {
-    uint64_t times[ROUNDS];
-    for (size_t round = 0; round < ROUNDS; round++) {
+    uint64_t times[BENCH_ROUNDS];
+    for (size_t round = 0; round < BENCH_ROUNDS; round++) {
         TRY(time_of(run, &times[round]));
     }
-    sort(times);
-    *out_ns = times[ROUNDS / 2];
+    *out_ns = bench_middle(times);
     return OK;
-}
-
-static void log_result(const char *name, uint64_t ns) {
-    log_info("result %s %lu", name, ns * 100 / OPERATIONS);
 }
 
 status_t log_events(const char *name, run *run) {
@@ -198,7 +184,7 @@ static status_t measure(const struct subject *subject) {
     if (subject->without != nullptr) {
         TRY(median_of(subject->without, &without));
     }
-    log_result(subject->name, with - without);
+    bench_log(subject->name, with - without, OPERATIONS);
     return log_events(subject->name, subject->with);
 }
 
@@ -219,17 +205,15 @@ static void close_pair(void) {
 // The queue takes one round of messages, which are then received.
 static status_t measure_queue(void) {
     TRY(open_pair(false));
-    uint64_t send_times[ROUNDS], receive_times[ROUNDS], sending, receiving;
-    for (size_t round = 0; round < ROUNDS; round++) {
+    uint64_t send_times[BENCH_ROUNDS], receive_times[BENCH_ROUNDS], sending, receiving;
+    for (size_t round = 0; round < BENCH_ROUNDS; round++) {
         TRY(time_of(sends, &send_times[round]));
         TRY(time_of(receives, &receive_times[round]));
     }
-    sort(send_times);
-    sort(receive_times);
     TRY(median_of(word_messages, &sending));
     TRY(median_of(no_calls, &receiving));
-    log_result("send_4_words", send_times[ROUNDS / 2] - sending);
-    log_result("receive_4_words", receive_times[ROUNDS / 2] - receiving);
+    bench_log("send_4_words", bench_middle(send_times) - sending, OPERATIONS);
+    bench_log("receive_4_words", bench_middle(receive_times) - receiving, OPERATIONS);
     close_pair();
     return handle_close(other_end.handle);
 }

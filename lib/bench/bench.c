@@ -1,14 +1,15 @@
 // Medians and how they are told.
 #include "bench.h"
 
-static void sort(nsec_t *values) {
+nsec_t bench_middle(nsec_t *times) {
     for (size_t i = 1; i < BENCH_ROUNDS; i++) {
-        for (size_t j = i; j > 0 && values[j] < values[j - 1]; j--) {
-            nsec_t swap = values[j];
-            values[j] = values[j - 1];
-            values[j - 1] = swap;
+        for (size_t j = i; j > 0 && times[j] < times[j - 1]; j--) {
+            nsec_t swap = times[j];
+            times[j] = times[j - 1];
+            times[j - 1] = swap;
         }
     }
+    return times[BENCH_ROUNDS / 2];
 }
 
 status_t bench_median(bench_round *round, nsec_t *out_ns) {
@@ -16,8 +17,7 @@ status_t bench_median(bench_round *round, nsec_t *out_ns) {
     for (size_t i = 0; i < BENCH_ROUNDS; i++) {
         TRY(round(&times[i]));
     }
-    sort(times);
-    *out_ns = times[BENCH_ROUNDS / 2];
+    *out_ns = bench_middle(times);
     return OK;
 }
 
