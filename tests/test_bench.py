@@ -23,6 +23,11 @@ from snapshot import Monitor  # noqa: E402
 from subjects import options_of  # noqa: E402
 
 IPC_BUDGETS = {"queue_64_bytes": 150, "folio_kib": 3}  # instructions: per message of 64 bytes, per KiB
+CALL_BUDGETS = {
+    "user": {"null": 40, "send_4_words": 110, "call_4_words": 400, "call_64_bytes": 450, "call_1_handle": 900, "send_wait_4_words": 500},
+    "kernel": {"call_4_words": 250},
+    "mixed": {"call_4_words": 400},
+}
 OVERCOUNT = 1_000  # instructions of blocks that a fault leaves early: some seventy faults
 
 
@@ -76,6 +81,12 @@ def test_streams_are_within_their_budgets():
     for pair in ("user", "kernel", "mixed"):
         for name, budget in IPC_BUDGETS.items():
             assert counts[f"{pair} {name}"] * (1 + reference.ALLOWED_RISE) <= budget
+
+
+def test_calls_are_within_their_budgets():
+    counts = json.loads(reference.path_of("ipc").read_text())
+    over = [(pair, name) for pair, budgets in CALL_BUDGETS.items() for name in budgets if counts[f"{pair} {name}"] > budgets[name]]
+    assert over == []
 
 
 def counted(folder):
