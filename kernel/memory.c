@@ -1,36 +1,18 @@
-// The kernel's own byte functions. Short copies (messages) dominate, so these stay simple.
+// The kernel's own byte functions.
 #include "memory.h"
 
 #include "arch.h"
 
 #include <stdint.h>
 
-struct [[gnu::packed, gnu::may_alias]] word {
-    uint64_t value;
-};
-
-struct [[gnu::packed, gnu::may_alias]] line {
-    uint64_t values[4];
-};
-
-void *memcpy(void *restrict destination, const void *restrict source, size_t size) {
+// Few instructions and little code, which a boot runs through once.
+[[gnu::noinline]] void *memcpy(void *restrict destination, const void *restrict source, size_t size) {
+    size_t words = size / 8;
+    arch_copy(destination, source, words);
     uint8_t *to = destination;
     const uint8_t *from = source;
-    while (size >= sizeof(struct line)) {
-        *(struct line *) to = *(const struct line *) from;
-        to += sizeof(struct line);
-        from += sizeof(struct line);
-        size -= sizeof(struct line);
-    }
-    while (size >= 8) {
-        ((struct word *) to)->value = ((const struct word *) from)->value;
-        to += 8;
-        from += 8;
-        size -= 8;
-    }
-    while (size > 0) {
-        *to++ = *from++;
-        size--;
+    for (size_t i = words * 8; i < size; i++) {
+        to[i] = from[i];
     }
     return destination;
 }
