@@ -54,18 +54,18 @@ static enum exit_reason exit_reason_of(status_t status) {
     }
 }
 
-static void end_by_page_fault(const struct thread *thread, status_t status) {
+static void end_by_page_fault(const struct thread *thread, status_t status, unsigned vector) {
     struct process *process = thread->process;
     log_print_of(process->name, "fault: %s at 0x%lx; the component ends", reason_of(status), thread->fault_address);
     print_backtrace(thread);
-    process_end(process, exit_reason_of(status), 0);
+    process_end(process, exit_reason_of(status), (int64_t) vector);
 }
 
 void thread_end_fault(struct thread *thread, status_t status) {
     if (status == OK) {
         scheduler_make_ready_interrupted(thread);
     } else {
-        end_by_page_fault(thread, status);
+        end_by_page_fault(thread, status, 0);
     }
 }
 
@@ -74,7 +74,7 @@ static void on_page_fault(struct thread *thread, const struct arch_fault *fault)
     thread->fault_address = fault->address;
     status_t status = vmspace_touch(thread, fault->address, fault->access);
     if (status != OK && status != STATUS_BLOCKED) {
-        end_by_page_fault(thread, status);
+        end_by_page_fault(thread, status, fault->vector);
     }
 }
 

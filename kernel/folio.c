@@ -89,7 +89,7 @@ static void free_pages(struct folio *folio) {
     const uint64_t *entry;
     for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at)) != nullptr; at++) {
         if ((*entry & PAGE_BORROWED) == 0) {
-            page_free(account, 0, *entry & ~(PAGE_SIZE - 1));
+            page_free(account, 0, page_of(*entry));
         }
     }
     page_unreserve(account, folio->promised);

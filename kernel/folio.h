@@ -25,7 +25,12 @@ enum page_flags : uint64_t {
     PAGE_DIRTY = 2,    // written since the pager supplied it or began to write it back
     PAGE_TOLD = 4,     // and the pager knows
     PAGE_WRITING = 8,  // the pager writes it back: it stays until then
+    PAGE_NEW = 16,     // is being supplied: it makes no room for others of the same call
 };
+
+static inline paddr_t page_of(uint64_t entry) {
+    return entry & ~(PAGE_SIZE - 1);
+}
 
 struct folio {
     struct object object;

@@ -5,10 +5,6 @@
 #include "pager.h"
 #include "vmspace.h"
 
-static paddr_t page_of(uint64_t entry) {
-    return entry & ~(PAGE_SIZE - 1);
-}
-
 // Nobody else sees what is written to it.
 static bool is_own(uint64_t entry) {
     return (entry & PAGE_BORROWED) == 0 && !page_is_shared(page_of(entry));
@@ -43,8 +39,9 @@ static status_t share(struct folio *folio, paddr_t page, uint64_t *out_entry) {
     if (status == ERR_LIMIT) {
         return page_allocate_copy(folio->object.account, page, out_entry);
     }
+    TRY(status);
     *out_entry = page;
-    return status;
+    return OK;
 }
 
 // From the folio that this one is a clone of. The promise is made.
@@ -74,9 +71,6 @@ static status_t take_from_origin(struct folio *folio, uint64_t offset, uint64_t 
 }
 
 static status_t take_page(struct folio *folio, uint64_t offset, uint64_t *entry) {
-    if (folio->is_paged) {
-        return folio->pager != nullptr ? ERR_EMPTY : ERR_CLOSED;
-    }
     TRY(folio_promise_page(folio));
     if (folio->origin != nullptr) {
         return take_from_origin(folio, offset, entry);
@@ -117,6 +111,9 @@ bool folio_find_page(const struct folio *folio, uint64_t offset, struct folio_pa
 
 status_t folio_get_page(struct folio *folio, uint64_t offset, bool for_write, struct folio_page *out_page) {
     if (folio->kind == FOLIO_PAGES) {
+        if (folio->is_paged && !folio_find_page(folio, offset, out_page)) {
+            return folio->pager != nullptr ? ERR_EMPTY : ERR_CLOSED; // before its owner pays for anything
+        }
         uint64_t *entry;
         TRY(page_tree_make(&folio->pages, offset / PAGE_SIZE, folio->object.account, &entry));
         if (*entry == 0) {
@@ -127,9 +124,14 @@ status_t folio_get_page(struct folio *folio, uint64_t offset, bool for_write, st
         }
         if (for_write && folio->pager != nullptr) {
             pager_page_written(folio->pager, entry);
+        } else if (for_write && folio->is_paged) {
+            *entry |= PAGE_DIRTY; // nobody is to be told any more
         }
     }
-    return folio_find_page(folio, offset, out_page) ? OK : ERR_NO_MEMORY;
+    if (!folio_find_page(folio, offset, out_page)) {
+        panic("a page that came is not there");
+    }
+    return OK;
 }
 
 struct pager *folio_pager(const struct folio *folio, uint64_t offset, uint64_t *out_offset) {

@@ -25,6 +25,10 @@ uint64_t page_total_bytes = 1 << 30, page_free_bytes = 1 << 30, page_reserved_by
 static uint64_t pages_out;
 static struct object resource = {.type = OBJECT_RESOURCE, .references = 1};
 
+void panic(const char *, ...) {
+    abort();
+}
+
 void *heap_allocate(size_t size, struct account *) {
     return calloc(1, size);
 }

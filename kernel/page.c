@@ -120,9 +120,17 @@ static bool take_block(unsigned order, paddr_t *out_block) {
     return true;
 }
 
+enum { RECLAIM_MAX = 4096 }; // pages at a time: 16 MiB
+
+// Of an account's pages (nullptr: of anybody's) that can be had again, one more.
+static bool reclaim(const struct account *account, unsigned *reclaimed) {
+    return (*reclaimed)++ < RECLAIM_MAX && page_reclaim(account);
+}
+
 status_t page_charge(struct account *account, uint64_t bytes) {
+    unsigned reclaimed = 0;
     while (account_charge(account, bytes) != OK) {
-        if (!page_reclaim(account)) {
+        if (!reclaim(account, &reclaimed)) {
             return ERR_NO_MEMORY;
         }
     }
@@ -130,9 +138,10 @@ status_t page_charge(struct account *account, uint64_t bytes) {
 }
 
 status_t page_reserve(struct account *account, uint64_t bytes) {
+    unsigned reclaimed = 0;
     TRY(page_charge(account, bytes));
     while (bytes > page_available_bytes()) {
-        if (!page_reclaim(nullptr)) {
+        if (!reclaim(nullptr, &reclaimed)) {
             account_release(account, bytes);
             return ERR_NO_MEMORY;
         }
@@ -151,9 +160,10 @@ static status_t allocate(struct account *account, unsigned order, paddr_t *out_p
     if (order > PAGE_ORDER_MAX) {
         return ERR_NO_MEMORY;
     }
+    unsigned reclaimed = 0;
     TRY(page_reserve(account, block_bytes(order)));
     while (!take_block(order, out_page)) { // there is enough, though not in one piece
-        if (!page_reclaim(nullptr)) {
+        if (!reclaim(nullptr, &reclaimed)) {
             page_unreserve(account, block_bytes(order));
             return ERR_NO_MEMORY;
         }

@@ -8,13 +8,9 @@
 #include "syscall.h"
 #include "vmspace.h"
 
-enum : uint64_t { SUPPLY_MAX = 1 << 20 };
+enum : uint64_t { RANGE_MAX = 1 << 20 }; // of pages that one call is about
 
 static struct list pagers; // those that may have pages to reclaim take turns
-
-static paddr_t page_of(uint64_t entry) {
-    return entry & ~(PAGE_SIZE - 1);
-}
 
 static struct thread *waiter_of(struct list *node) {
     return LIST_CONTAINER(node, struct thread, page_node);
@@ -45,9 +41,10 @@ void pager_end_wait(struct thread *thread, status_t status) {
     struct pager *pager = thread->wait_pager;
     pager_forget_waiter(thread);
     if (arch_thread_is_in_call(&thread->arch)) {
-        uint64_t present = pager->folio != nullptr ? folio_present(pager->folio, thread->wait_offset, thread->wait_size) : 0;
         thread_end_wait(thread, status);
-        arch_set_result(&thread->arch, status, status == OK ? present : 0);
+        if (status == OK) {
+            arch_set_result(&thread->arch, OK, folio_present(pager->folio, thread->wait_offset, thread->wait_size));
+        }
         scheduler_make_ready(thread);
     } else {
         thread_end_fault(thread, status);
@@ -114,7 +111,7 @@ static void tell_of_dirty(struct pager *pager, struct event *event) {
     event->kind = EVENT_PAGE_DIRTY;
     event->value = at * PAGE_SIZE;
     event->size = 0;
-    while (at < pages->count && is_untold(entry = page_tree_find(pages, at))) {
+    while (at < pages->count && event->size < RANGE_MAX && is_untold(entry = page_tree_find(pages, at))) {
         *entry |= PAGE_TOLD;
         pager->untold--;
         event->size += PAGE_SIZE;
@@ -153,7 +150,7 @@ void pager_page_written(struct pager *pager, uint64_t *entry) {
 // --- Reclaiming ---
 
 static bool is_reclaimable(uint64_t entry) {
-    return (entry & (PAGE_BORROWED | PAGE_DIRTY | PAGE_WRITING)) == 0 && !page_is_shared(page_of(entry));
+    return (entry & (PAGE_BORROWED | PAGE_DIRTY | PAGE_WRITING | PAGE_NEW)) == 0 && !page_is_shared(page_of(entry));
 }
 
 // From where the last search ended, once around.
@@ -203,13 +200,19 @@ bool page_reclaim(const struct account *account) {
 // --- Its end, and its folio's ---
 
 void pager_folio_gone(struct pager *pager) {
-    end_waits(pager, 0, pager->folio->size, ERR_CLOSED);
+    // Who touched a page has no mapping of it any more, and hears of that when it touches it again. No process may end here:
+    // handles are closed in the middle of delivering a message to it.
+    while (!list_is_empty(&pager->waiters)) {
+        struct thread *thread = waiter_of(pager->waiters.next);
+        pager_end_wait(thread, arch_thread_is_in_call(&thread->arch) ? ERR_CLOSED : OK);
+    }
     pager->folio->pager = nullptr;
     pager->folio = nullptr;
     pager->untold = 0;
     watch_signal(&pager->watch);
 }
 
+// Its handle does not travel, so this is a system call of its process, or that one's end.
 void pager_destroy(struct object *object) {
     struct pager *pager = (struct pager *) object;
     watch_end(&pager->watch);
@@ -225,35 +228,38 @@ void pager_destroy(struct object *object) {
 
 // --- Supplying ---
 
-// The page is there already, or there will be none there: the same as if it had not been supplied.
+// The promise that the folio had is the source's then, which has lost a page.
+static void move_page(struct folio *folio, uint64_t *entry, struct folio *source, uint64_t *from) {
+    *entry = page_of(*from);
+    *from = 0;
+    folio->promised -= PAGE_SIZE;
+    if (source->is_sparse) {
+        page_unreserve(source->object.account, PAGE_SIZE);
+    } else {
+        source->promised += PAGE_SIZE;
+    }
+}
+
+// The source is mapped nowhere. A page of it that others have too is copied; one that never was is zero.
 static status_t supply_promised(struct folio *folio, struct folio *source, uint64_t source_offset, uint64_t *entry) {
-    uint64_t *from = source->kind == FOLIO_PAGES ? page_tree_find(&source->pages, source_offset / PAGE_SIZE) : nullptr;
-    struct account *account = folio->object.account;
+    struct folio_page page;
     if (source->kind == FOLIO_IMAGE) {
         *entry = (source->base + source_offset) | PAGE_BORROWED;
         folio_withdraw_promise(folio);
         return OK;
     }
-    bool can_move = from != nullptr && *from != 0 && (*from & PAGE_BORROWED) == 0 && !page_is_shared(page_of(*from));
-    if (can_move) {
-        // The promise that the folio had is now the source's, which has lost a page.
-        vmspace_unmap_folio(source, source_offset, PAGE_SIZE);
-        *entry = page_of(*from);
-        *from = 0;
-        folio->promised -= PAGE_SIZE;
-        if (source->is_sparse) {
-            page_unreserve(source->object.account, PAGE_SIZE);
-        } else {
-            source->promised += PAGE_SIZE;
-        }
+    uint64_t *from = source->kind == FOLIO_PAGES ? page_tree_find(&source->pages, source_offset / PAGE_SIZE) : nullptr;
+    if (from != nullptr && *from != 0 && (*from & PAGE_BORROWED) == 0 && !page_is_shared(page_of(*from))) {
+        move_page(folio, entry, source, from);
         return OK;
     }
-    struct folio_page page;
     bool has_content = folio_find_page(source, source_offset, &page);
     folio_fulfil_promise(folio);
+    struct account *account = folio->object.account;
     return has_content ? page_allocate_copy(account, page.physical, entry) : page_allocate(account, 0, entry);
 }
 
+// A page that is there stays.
 static status_t supply_page(struct folio *folio, uint64_t offset, struct folio *source, uint64_t source_offset) {
     uint64_t *entry;
     TRY(page_tree_make(&folio->pages, offset / PAGE_SIZE, folio->object.account, &entry));
@@ -261,7 +267,18 @@ static status_t supply_page(struct folio *folio, uint64_t offset, struct folio *
         return OK;
     }
     TRY(folio_promise_page(folio));
-    return supply_promised(folio, source, source_offset, entry);
+    TRY(supply_promised(folio, source, source_offset, entry));
+    *entry |= PAGE_NEW;
+    return OK;
+}
+
+// Takes flags off the pages of a range that are there.
+static void clear_flags(struct folio *folio, uint64_t offset, uint64_t size, uint64_t flags) {
+    uint64_t *entry, at = offset / PAGE_SIZE;
+    while ((entry = page_tree_next(&folio->pages, &at)) != nullptr && at < (offset + size) / PAGE_SIZE) {
+        *entry &= ~flags;
+        at++;
+    }
 }
 
 static status_t find_pager(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, struct pager **out_pager) {
@@ -272,7 +289,10 @@ static status_t find_pager(struct thread *thread, handle_t handle, uint64_t offs
     if (folio == nullptr) {
         return ERR_CLOSED;
     }
-    return is_whole_pages(offset, size) && folio_holds(folio, offset, size) ? OK : ERR_INVALID_ARGUMENT;
+    if (!is_whole_pages(offset, size) || !folio_holds(folio, offset, size)) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    return size <= RANGE_MAX ? OK : ERR_TOO_LARGE;
 }
 
 status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size, handle_t source_handle,
@@ -292,17 +312,17 @@ status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offse
     if (source->kind == FOLIO_DEVICE || source->is_paged || source->origin != nullptr) {
         return ERR_NOT_SUPPORTED;
     }
-    if (size > SUPPLY_MAX) {
-        return ERR_TOO_LARGE;
+    vmspace_unmap_folio(source, source_offset, is_moved ? size : 0);
+    uint64_t done = 0;
+    status_t status;
+    while (done < size && (status = supply_page(pager->folio, offset + done, source, source_offset + done)) == OK) {
+        done += PAGE_SIZE;
     }
-    status_t status = OK;
-    for (uint64_t done = 0; done < size && status == OK; done += PAGE_SIZE) {
-        status = supply_page(pager->folio, offset + done, source, source_offset + done);
-    }
+    clear_flags(pager->folio, offset, size, PAGE_NEW);
     pager->has_reclaimable = true;
     end_waits(pager, offset, size, OK);
     watch_signal(&pager->watch);
-    return status;
+    return done > 0 ? OK : status; // what is ahead of what was asked for may be missing
 }
 
 status_t sys_pager_fail(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size) {
@@ -332,11 +352,7 @@ status_t sys_pager_write_begin(struct thread *thread, handle_t handle, uint64_t 
 status_t sys_pager_write_end(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size) {
     struct pager *pager;
     TRY(find_pager(thread, handle, offset, size, &pager));
-    uint64_t at = offset / PAGE_SIZE, *entry;
-    while ((entry = page_tree_next(&pager->folio->pages, &at)) != nullptr && at < (offset + size) / PAGE_SIZE) {
-        *entry &= ~PAGE_WRITING;
-        at++;
-    }
+    clear_flags(pager->folio, offset, size, PAGE_WRITING);
     pager->has_reclaimable = true;
     return OK;
 }

@@ -127,20 +127,27 @@ static void create(void) {
     }
 }
 
-static void create_paged(void) {
-    struct model *model = some(false);
-    uint64_t pages = 1 + random_below(PAGES_MAX), handles;
-    if (model == nullptr || sys_pager_create(&thread, pages * PAGE_SIZE, NSEC_PER_SEC, &handles) != OK) {
-        return;
-    }
+static bool make_paged(struct model *model, uint64_t pages) {
+    uint64_t handles;
     struct object *object;
-    EXPECT_EQ(handle_get(&process.handles, (handle_t) (handles >> 32), OBJECT_FOLIO, 0, &object), OK);
+    if (sys_pager_create(&thread, pages * PAGE_SIZE, NSEC_PER_SEC, &handles) != OK ||
+        handle_get(&process.handles, (handle_t) (handles >> 32), OBJECT_FOLIO, 0, &object) != OK) {
+        return false;
+    }
     *model = (struct model) {.folio = (struct folio *) object,
                              .handle = (handle_t) (handles >> 32),
                              .pager = (handle_t) handles,
                              .pages = pages,
                              .is_paged = true};
-    for (uint64_t i = 0; i < pages; i++) {
+    return true;
+}
+
+static void create_paged(void) {
+    struct model *model = some(false);
+    if (model == nullptr || !make_paged(model, 1 + random_below(PAGES_MAX))) {
+        return;
+    }
+    for (uint64_t i = 0; i < model->pages; i++) {
         model->content[i] = model->stored[i] = (uint8_t) random_below(256);
     }
 }
@@ -278,13 +285,19 @@ static void check_all(const struct model *model) {
     }
 }
 
-TEST("folios, clones and pagers keep their contents and their promises with little memory, and give all of it back") {
+static void set_up(void) {
     machine_start(RAM);
     account = account_create(LIMIT);
     process.account = account;
     thread.process = &process;
     list_init(&process.pins);
-    EXPECT_EQ(handle_table_init(&process.handles, 256, account), OK);
+    if (handle_table_init(&process.handles, 256, account) != OK) {
+        panic("no memory for handles");
+    }
+}
+
+TEST("folios, clones and pagers keep their contents and their promises with little memory, and give all of it back") {
+    set_up();
     uint64_t used_before = account->used;
     for (unsigned step = 0; step < STEPS; step++) {
         switch (random_below(16)) {
@@ -324,4 +337,35 @@ TEST("folios, clones and pagers keep their contents and their promises with litt
     EXPECT_EQ(account->used, used_before);
     EXPECT_EQ(page_reserved_bytes, 0);
     EXPECT_EQ(account->peak <= LIMIT, true);
+}
+
+TEST("asking for pages that are not there costs their owner nothing") {
+    enum : uint64_t { PAGES = 1 << 28, STEP = 512 };
+    set_up();
+    EXPECT(make_paged(&models[0], PAGES));
+    uint64_t before = account->used;
+    for (uint64_t at = 0; at < PAGES; at += STEP) {
+        struct folio_page page;
+        EXPECT_EQ(folio_get_page(models[0].folio, at * PAGE_SIZE, false, &page), ERR_EMPTY);
+    }
+    EXPECT_EQ(account->used, before);
+}
+
+TEST("where memory is short for all pages that are supplied, the first ones are there") {
+    enum : uint64_t { AT_ONCE = 32, ROOM = 14 };
+    struct folio *source, *filler;
+    struct folio_page page;
+    uint64_t handle;
+    set_up();
+    EXPECT(make_paged(&models[0], 2 * AT_ONCE));
+    EXPECT_EQ(folio_create(account, AT_ONCE * PAGE_SIZE, 0, &source), OK);
+    EXPECT_EQ(process_add_handle(&process, &source->object, RIGHT_READ | RIGHT_WRITE, &handle), OK);
+    uint64_t room = (account->limit - account->used) / PAGE_SIZE;
+    EXPECT_EQ(folio_create(account, (room - ROOM) * PAGE_SIZE, 0, &filler), OK);
+    for (uint64_t at = 0; at < 2 * AT_ONCE; at += AT_ONCE) {
+        EXPECT_EQ(sys_pager_supply(&thread, models[0].pager, at * PAGE_SIZE, AT_ONCE * PAGE_SIZE, (handle_t) handle, 0), OK);
+        EXPECT(folio_find_page(models[0].folio, at * PAGE_SIZE, &page));
+        EXPECT(!folio_find_page(models[0].folio, (at + AT_ONCE - 1) * PAGE_SIZE, &page));
+    }
+    EXPECT(!folio_find_page(models[0].folio, 0, &page)); // those of the first call made room
 }

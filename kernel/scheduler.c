@@ -476,22 +476,25 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
 
 [[noreturn]] void scheduler_leave_kernel(void) {
     struct cpu *cpu = cpu_self();
-    schedule(cpu);
-    struct thread *current = cpu->arch.current;
-    set_idle(cpu, current == nullptr);
-    if (current != nullptr) {
-        use_space(current->user_space);
-    }
-    if (!list_is_empty(&dead_spaces)) {
-        free_dead_spaces(cpu);
-    }
+    struct thread *current;
+    do { // the end of an address space may wake a pager
+        cpu->arch.must_schedule = false;
+        schedule(cpu);
+        current = cpu->arch.current;
+        set_idle(cpu, current == nullptr);
+        if (current != nullptr) {
+            use_space(current->user_space);
+        }
+        if (!list_is_empty(&dead_spaces)) {
+            free_dead_spaces(cpu);
+        }
+    } while (cpu->arch.must_schedule);
     if (cpu->must_arm || !arch_clock_is_exact()) {
         arm_timer(cpu);
     }
     if (cpu->arch.call_limit == 0) {
         syscall_limit_reset(cpu);
     }
-    cpu->arch.must_schedule = false;
     if (current == nullptr) {
         arch_idle();
     }

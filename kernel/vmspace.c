@@ -50,6 +50,9 @@ status_t vmspace_create(const struct isolation *isolation, struct account *accou
 }
 
 void vmspace_destroy(struct vmspace *space) {
+    LIST_FOR_EACH(node, &space->mappings) {
+        list_remove(&mapping_of(node)->folio_node); // nobody unmaps anything in tables that are gone
+    }
     space->isolation->space_destroy(space);
     LIST_FOR_EACH(node, &space->mappings) {
         mapping_free(mapping_of(node));

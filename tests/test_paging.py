@@ -77,7 +77,7 @@ def test_pager_that_goes_wrong_is_an_error_of_its_clients_alone(path, mode):
         assert "was believed" not in machine.console.text() and "panic" not in machine.console.text()
     with paging(mode, path, "--set", "reader.ask=1") as machine:
         machine.wait_for(rf"reader: error: {path}: {error}")
-        assert "fault" not in machine.console.text()
+        assert "reader: fault" not in machine.console.text()
 
 
 def test_file_of_the_archive_is_mapped():

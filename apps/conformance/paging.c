@@ -256,7 +256,7 @@ static _Atomic uint64_t touched, touch_status;
 [[noreturn]] static void prefetch(uint64_t page, struct thread_buffer *) {
     uint64_t present;
     touch_status = (uint64_t) folio_prefetch(shared.folio, page * PAGE_SIZE, 2 * PAGE_SIZE, DEADLINE_NEVER, &present);
-    touched = 1;
+    touched++;
     thread_exit();
 }
 
@@ -419,4 +419,64 @@ TEST("a clone of a pager's folio takes what is there, and the rest when it is to
     EXPECT_EQ(poll_wait(shared.poll, 0), ERR_TIMED_OUT); // the pager's own page is not dirty
     EXPECT_EQ(handle_close(clone.handle), OK);
     paged_end(&shared);
+}
+
+static poll_t waited_on;
+
+[[noreturn]] static void wait_for_a_message(uint64_t, struct thread_buffer *) {
+    touched += poll_wait(waited_on, DEADLINE_NEVER) == OK;
+    thread_exit();
+}
+
+// Its folio's last handle is closed while a message with it is delivered to another thread of the same process. (The folio is
+// not mapped any more, so the thread that waits for a page would be ended: it is told that a page came, and not here.)
+TEST("a folio may end in the middle of a message, whoever waits for its pages") {
+    struct pair pair;
+    ktimer_t fillers[64];
+    size_t filled = 0;
+    uint64_t present;
+    touched = touch_status = 0;
+    EXPECT_EQ(paged_make(&shared, 4, PATIENCE), OK);
+    EXPECT_EQ(start_thread(prefetch, 1), OK);
+    EXPECT(is_event(&shared, EVENT_PAGE_NEEDED, 1, 2));
+    EXPECT_EQ(vmspace_unmap(shared.address), OK);
+    EXPECT_EQ(channel_pair(&pair), OK);
+    write_message(KIND_SEND, 8);
+    message_out()->header.handle_count = 1;
+    message_out()->header.handles[0] = shared.folio.handle;
+    EXPECT_EQ(channel_send(pair.a), OK);
+    EXPECT_EQ(poll_create(&waited_on), OK);
+    EXPECT_EQ(start_thread(wait_for_a_message, 0), OK);
+    (void) folio_prefetch(shared.folio, 0, PAGE_SIZE, 0, &present); // gone: it is on its way
+    EXPECT_EQ(poll_wait(shared.poll, clock_ns() + 20 * NSEC_PER_MSEC), ERR_TIMED_OUT);
+    while (filled < 64 && timer_create(&fillers[filled]) == OK) {
+        filled++;
+    }
+    EXPECT(filled > 0 && filled < 64);
+    EXPECT_EQ(poll_add(waited_on, pair.b.handle, 7), OK); // delivers it, without a place for the handle
+    EXPECT(becomes(&touched, 2));
+    EXPECT_EQ(touch_status, (uint64_t) ERR_CLOSED);
+    while (filled > 0) {
+        EXPECT_EQ(handle_close(fillers[--filled].handle), OK);
+    }
+    EXPECT_EQ(wait_for(shared.poll, EVENT_CLOSED, 1), OK);
+    EXPECT_EQ(handle_close(waited_on.handle), OK);
+    EXPECT_EQ(handle_close(shared.pager.handle), OK);
+    EXPECT_EQ(handle_close(shared.poll.handle), OK);
+    pair_close(&pair);
+}
+
+TEST("what is there can be read and written though its pager is gone") {
+    struct paged paged;
+    EXPECT_EQ(paged_make(&paged, 2, PATIENCE), OK);
+    EXPECT_EQ(supply(&paged, 0, 2, 10), OK);
+    *word_at(paged.address) = 1;
+    EXPECT_EQ(handle_close(paged.pager.handle), OK);
+    *word_at(paged.address) = 2;
+    *word_at(paged.address + PAGE_SIZE) = 3;
+    EXPECT_EQ(*word_at(paged.address), 2);
+    EXPECT_EQ(*word_at(paged.address + PAGE_SIZE), 3);
+    EXPECT_EQ(vmspace_unmap(paged.address), OK);
+    EXPECT_EQ(handle_close(paged.folio.handle), OK);
+    EXPECT_EQ(handle_close(paged.poll.handle), OK);
 }

@@ -9,7 +9,7 @@ static status_t restrict_rights(const struct page_source *source, folio_t whole,
         *out_folio = whole;
         return OK;
     }
-    handle_t readable;
+    handle_t readable = HANDLE_INVALID;
     status_t status = handle_duplicate(whole.handle, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &readable);
     (void) handle_close(whole.handle);
     *out_folio = (folio_t) {readable};
@@ -37,7 +37,7 @@ void pager_deliver(pager_t pager, const struct page_source *source, void *contex
     switch (event->kind) {
     case EVENT_PAGE_NEEDED:
         if (source->needed(pager, context, event->value, event->size) != OK) {
-            (void) pager_fail(pager, event->value, event->size); // nobody may wait any more
+            (void) pager_fail(pager, event->value, PAGE_SIZE); // further pages of the range may be others' concern
         }
         break;
     case EVENT_PAGE_DIRTY:
