@@ -87,7 +87,8 @@ status_t folio_create_of_range(struct account *account, enum folio_kind kind, pa
 static void free_pages(struct folio *folio) {
     struct account *account = folio->object.account;
     const uint64_t *entry;
-    for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at)) != nullptr; at++) {
+    for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at, UINT64_MAX)) != nullptr;
+         at++) {
         if ((*entry & PAGE_BORROWED) == 0) {
             page_free(account, 0, page_of(*entry));
         }

@@ -185,8 +185,8 @@ status_t folio_clone(struct account *account, struct folio *source, uint64_t off
     set_origin(clone, source, offset);
     if (source->kind == FOLIO_PAGES) {
         vmspace_unmap_folio(source, offset, size);
-        uint64_t first = offset / PAGE_SIZE;
-        for (uint64_t at = first; page_tree_next(&source->pages, &at) != nullptr && at < first + size / PAGE_SIZE; at++) {
+        uint64_t first = offset / PAGE_SIZE, end = first + size / PAGE_SIZE;
+        for (uint64_t at = first; page_tree_next(&source->pages, &at, end) != nullptr; at++) {
             status_t status = share_entry(clone, at - first, source, at);
             if (status != OK) {
                 object_release(&clone->object);

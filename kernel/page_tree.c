@@ -93,8 +93,9 @@ static uint64_t past_hole(const struct page_tree *tree, uint64_t index) {
     return *entry != 0 ? index : (index / span_of(level) + 1) * span_of(level);
 }
 
-uint64_t *page_tree_next(const struct page_tree *tree, uint64_t *index) {
-    while (*index < tree->count) {
+uint64_t *page_tree_next(const struct page_tree *tree, uint64_t *index, uint64_t end) {
+    end = end < tree->count ? end : tree->count;
+    while (*index < end) {
         uint64_t next = past_hole(tree, *index);
         if (next == *index) {
             return page_tree_find(tree, *index);

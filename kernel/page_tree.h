@@ -23,5 +23,5 @@ uint64_t *page_tree_find(const struct page_tree *tree, uint64_t index);
 status_t page_tree_make(struct page_tree *tree, uint64_t index, struct account *account, uint64_t **out_entry);
 status_t page_tree_make_all(struct page_tree *tree, struct account *account); // every entry. ERR_NO_MEMORY
 
-// The first entry that is not 0, from an index on, which moves there. nullptr: there is none
-uint64_t *page_tree_next(const struct page_tree *tree, uint64_t *index);
+// The first entry that is not 0, from an index on, which moves there. nullptr: there is none before `end`
+uint64_t *page_tree_next(const struct page_tree *tree, uint64_t *index, uint64_t end);

@@ -104,7 +104,7 @@ static bool is_untold(const uint64_t *entry) {
 static void tell_of_dirty(struct pager *pager, struct event *event) {
     const struct page_tree *pages = &pager->folio->pages;
     uint64_t at = pager->told_up_to;
-    while (!is_untold(page_tree_next(pages, &at))) {
+    while (!is_untold(page_tree_next(pages, &at, pages->count))) {
         at = at + 1 < pages->count ? at + 1 : 0;
     }
     uint64_t *entry;
@@ -159,7 +159,7 @@ static bool reclaim_of(struct pager *pager) {
     uint64_t start = pager->reclaim_at, at = start;
     bool is_around = false;
     while (!is_around || at < start) {
-        uint64_t *entry = page_tree_next(&folio->pages, &at);
+        uint64_t *entry = page_tree_next(&folio->pages, &at, folio->pages.count);
         if (entry == nullptr) {
             if (is_around) {
                 break;
@@ -274,8 +274,8 @@ static status_t supply_page(struct folio *folio, uint64_t offset, struct folio *
 
 // Takes flags off the pages of a range that are there.
 static void clear_flags(struct folio *folio, uint64_t offset, uint64_t size, uint64_t flags) {
-    uint64_t *entry, at = offset / PAGE_SIZE;
-    while ((entry = page_tree_next(&folio->pages, &at)) != nullptr && at < (offset + size) / PAGE_SIZE) {
+    uint64_t *entry, at = offset / PAGE_SIZE, end = (offset + size) / PAGE_SIZE;
+    while ((entry = page_tree_next(&folio->pages, &at, end)) != nullptr) {
         *entry &= ~flags;
         at++;
     }
@@ -302,8 +302,7 @@ status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offse
     TRY(find_pager(thread, handle, offset, size, &pager));
     TRY(handle_get(&thread->process->handles, source_handle, OBJECT_FOLIO, RIGHT_READ, &object));
     struct folio *source = (struct folio *) object;
-    bool is_moved = source->kind == FOLIO_PAGES;
-    if (is_moved) {
+    if (source->kind == FOLIO_PAGES) { // they move
         TRY(handle_get(&thread->process->handles, source_handle, OBJECT_FOLIO, RIGHT_WRITE, &object));
     }
     if (!is_whole_pages(source_offset, size) || !folio_holds(source, source_offset, size)) {
@@ -312,7 +311,9 @@ status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offse
     if (source->kind == FOLIO_DEVICE || source->is_paged || source->origin != nullptr) {
         return ERR_NOT_SUPPORTED;
     }
-    vmspace_unmap_folio(source, source_offset, is_moved ? size : 0);
+    if (source->kind == FOLIO_PAGES) {
+        vmspace_unmap_folio(source, source_offset, size);
+    }
     uint64_t done = 0;
     status_t status;
     while (done < size && (status = supply_page(pager->folio, offset + done, source, source_offset + done)) == OK) {
@@ -338,8 +339,8 @@ status_t sys_pager_write_begin(struct thread *thread, handle_t handle, uint64_t 
     struct pager *pager;
     TRY(find_pager(thread, handle, offset, size, &pager));
     vmspace_unmap_folio(pager->folio, offset, size); // the next write is noticed
-    uint64_t at = offset / PAGE_SIZE, *entry;
-    while ((entry = page_tree_next(&pager->folio->pages, &at)) != nullptr && at < (offset + size) / PAGE_SIZE) {
+    uint64_t *entry, at = offset / PAGE_SIZE, end = (offset + size) / PAGE_SIZE;
+    while ((entry = page_tree_next(&pager->folio->pages, &at, end)) != nullptr) {
         if ((*entry & PAGE_DIRTY) != 0) {
             pager->untold -= is_untold(entry);
             *entry = (*entry & ~(PAGE_DIRTY | PAGE_TOLD)) | PAGE_WRITING;

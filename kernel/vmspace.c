@@ -94,7 +94,7 @@ static void map_page(const struct mapping *mapping, uint64_t offset, const struc
 static void map_present_pages(const struct mapping *mapping) {
     uint64_t first = mapping->offset / PAGE_SIZE;
     uint64_t end = first + (mapping->size < MAPPED_AT_ONCE ? mapping->size : MAPPED_AT_ONCE) / PAGE_SIZE;
-    for (uint64_t at = first; page_tree_next(&mapping->folio->pages, &at) != nullptr && at < end; at++) {
+    for (uint64_t at = first; page_tree_next(&mapping->folio->pages, &at, end) != nullptr; at++) {
         struct folio_page page;
         if (folio_find_page(mapping->folio, at * PAGE_SIZE, &page)) {
             map_page(mapping, (at - first) * PAGE_SIZE, &page);

@@ -251,9 +251,9 @@ class Graph:
         for name in KERNEL_FOLDERS:
             if (ROOT / name).is_dir():
                 sources = trees.sources(ROOT / name, (".c", ".S"))
-                fast = [source for source in sources if source.name == "fast_path.c"]
-                objects += self.objects([source for source in sources if source not in fast], self.out / name, arguments)
-                objects += self.objects(fast, self.out / name, [*arguments, *flags.FAST_PATH])
+                for source in sources:
+                    more = flags.FAST_PATH if source.name == "fast_path.c" else flags.SELDOM if source.name in flags.SELDOM_FILES else []
+                    objects += self.objects([source], self.out / name, [*arguments, *more])
         joined = self.out / "kernel.o"
         self.build([joined], "link", objects, flags=" ".join(flags.KERNEL_JOIN))
         return joined
