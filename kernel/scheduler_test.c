@@ -69,8 +69,16 @@ void arch_vmspace_activate(struct arch_vmspace *) {
 }
 void arch_spin_poll(void) {
 }
+
+static struct thread *woken_by_end; // of an address space
+
 void vmspace_destroy(struct vmspace *) {
+    if (woken_by_end != nullptr) {
+        thread_end_wait(woken_by_end, OK);
+        scheduler_make_ready(woken_by_end);
+    }
 }
+
 void thread_free(struct thread *thread) {
     thread->state = THREAD_NEW;
 }
@@ -291,4 +299,19 @@ TEST("no CPU idles for long while a thread is ready, and none runs one while a m
             cpus[i] = (struct cpu) {};
         }
     }
+}
+
+TEST("a thread that is woken as an idle CPU lets go of a dead address space runs") {
+    static struct vmspace space = {.is_user = true};
+    set_up(2);
+    leave_kernel(0);
+    leave_kernel(1);
+    cpus[1].space = &space;
+    self = 0;
+    scheduler_end_space(&space);
+    threads[0].state = THREAD_BLOCKED;
+    threads[0].cpu = &cpus[1];
+    woken_by_end = &threads[0];
+    leave_kernel(1); // by the interrupt that was sent to it
+    EXPECT_EQ(threads[0].state, THREAD_RUNNING);
 }

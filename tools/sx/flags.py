@@ -31,9 +31,9 @@ FOREIGN = ["-w"]
 
 COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "-z", "noexecstack", "-z", "text", "-z", "norelro"]
 COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings", "-mllvm", "-vectorize-loops=false"]  # LTO does not see -fno-vectorize
-# What runs once, or seldom: a boot in an emulator takes as long as it has pieces of code (`sx bench boot`: blocks).
-SELDOM = ["-Os"]
-SELDOM_FILES = ("acpi.c", "elf.c", "format.c", "log.c", "machine.c", "main.c", "process.c", "smp.c", "start.c", "thread.c")
+# For what runs once or seldom: a boot in an emulator takes as long as it has pieces of code (`sx bench boot`: blocks).
+SMALL = ["-Os"]
+KERNEL_SMALL = ("acpi.c", "elf.c", "format.c", "log.c", "machine.c", "main.c", "process.c", "smp.c", "start.c", "thread.c")
 FAST_PATH = ["-fomit-frame-pointer"]  # its functions, which mostly do not return, are left out of backtraces
 KERNEL_JOIN = ["-r", "--fatal-warnings"]  # once, as one object of code: every image links it with its own archive
 KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]

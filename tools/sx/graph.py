@@ -144,7 +144,7 @@ class Graph:
         recipes = [self.tree.recipes[name] for name in component.libraries if name in self.tree.recipes]
         foreign = include([folder for item in recipes for folder in item.include_folders], "-isystem ")
         folders = include([component.folder, self.needs_header(component)])
-        arguments = [*self.base_flags(), folders, foreign, *self.own]
+        arguments = [*self.base_flags(), folders, foreign, *self.own, *(flags.SMALL if component.optimize == "size" else [])]
         folder = self.out / "components" / component.name
         objects = self.objects(trees.sources(component.folder), folder, arguments)
         for source in component.test_sources():
@@ -252,7 +252,7 @@ class Graph:
             if (ROOT / name).is_dir():
                 sources = trees.sources(ROOT / name, (".c", ".S"))
                 for source in sources:
-                    more = flags.FAST_PATH if source.name == "fast_path.c" else flags.SELDOM if source.name in flags.SELDOM_FILES else []
+                    more = flags.FAST_PATH if source.name == "fast_path.c" else flags.SMALL if source.name in flags.KERNEL_SMALL else []
                     objects += self.objects([source], self.out / name, [*arguments, *more])
         joined = self.out / "kernel.o"
         self.build([joined], "link", objects, flags=" ".join(flags.KERNEL_JOIN))

@@ -62,6 +62,7 @@ FIELDS = {
     "handles": (int, 64, in_range(1, HANDLES_MAX)),
     "priority": (int, 16, in_range(0, 31)),
     "restart": (str, "never", one_of(*RESTARTS)),
+    "optimize": (str, "speed", one_of("speed", "size")),
     "config": (dict, {}, settings),
 }
 
@@ -82,6 +83,7 @@ class Component:
     handles: int
     priority: int
     restart: str
+    optimize: str  # for long runs, or for few pieces of code
     config: dict  # name to kind, of what a system file or `sx run --set` may tell it
 
     @property
