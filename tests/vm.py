@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -16,10 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOT_TIMEOUT = 60  # seconds, on a machine that is busy with other things
 
 
+PORTS = range(16384, 32768)  # below those that connections to elsewhere are given: one of these may come first
+given_ports = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens at, and that no other test of this run is given."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            if port not in given_ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                given_ports.add(port)
+                return port
 
 
 def side_by_side(run, variants):
