@@ -2,16 +2,21 @@
 #include "syscall.h"
 
 #include "cpu.h"
+#include "lock.h"
 #include "trace.h"
 #include "vmspace.h"
 
 #include <syscall_table.h>
 
 status_t syscall_check(uint64_t number) {
+    if (kernel_lock_is_wanted()) {
+        kernel_lock_yield();
+    }
     const struct thread *thread = cpu_self()->arch.current;
     if (thread->state != THREAD_RUNNING) {
         return STATUS_BLOCKED; // another CPU has killed it meanwhile: it makes no more calls
     }
+    syscall_limit_reset(cpu_self());
     if (number >= SYSCALL_COUNT) {
         return ERR_NOT_SUPPORTED;
     }

@@ -278,6 +278,13 @@ def test_instructions_are_told_apart_by_the_kernel_lock(block, parts):
     assert (share.held, share.waiting, share.outside, share.system_calls) == parts
 
 
+def test_kernel_without_a_routine_that_is_looked_for_is_refused():
+    names = kernel_lock.WAITING | kernel_lock.WITHOUT | kernel_lock.CALLS
+    kernel_lock.check_names(names)
+    with pytest.raises(Fail, match="the kernel has no leave_full; "):
+        kernel_lock.check_names(names - {"leave_full"})
+
+
 def test_kernel_that_takes_no_lock_is_refused():
     with pytest.raises(Fail, match="takes or releases"):
         kernel_lock.KernelCode(KERNEL.replace("btsl", "btl"))

@@ -13,11 +13,11 @@ COUNTERS = {
     "interrupts": "interrupt_count",
     "timer_interrupts": "interrupt_timer_count",
     "ipis": "scheduler_ipis",
-    "switches": "scheduler_switches",
     "space_switches": "scheduler_space_switches",
     "lock_waits": "kernel_lock_waits",
     "lock_spins": "kernel_lock_spins",
 }
+CPU_MAX = 8  # of kernel/arch/x86_64/arch_types.h; those that the machine does not have count nothing
 
 
 class GuestMemory:
@@ -25,6 +25,8 @@ class GuestMemory:
 
     def __init__(self, image):
         self.addresses = {name: symbol_address(image, symbol) - IMAGE_BASE for name, symbol in COUNTERS.items()}
+        self.cpus = symbol_address(image, "cpus") - IMAGE_BASE
+        self.layout = symbol_address(image, "scheduler_switches_layout") - IMAGE_BASE
 
     def __enter__(self):
         BUILD.mkdir(exist_ok=True)
@@ -37,4 +39,7 @@ class GuestMemory:
 
     def counters(self):
         with open(self.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as ram:
-            return {name: struct.unpack_from("<Q", ram, address)[0] for name, address in self.addresses.items()}
+            counts = {name: struct.unpack_from("<Q", ram, address)[0] for name, address in self.addresses.items()}
+            offset, size = struct.unpack_from("<QQ", ram, self.layout)
+            counts["switches"] = sum(struct.unpack_from("<Q", ram, self.cpus + cpu * size + offset)[0] for cpu in range(CPU_MAX))
+            return counts

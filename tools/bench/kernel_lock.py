@@ -13,12 +13,14 @@ from ui import Fail
 
 WORD = "<kernel_lock_word>"
 # An interrupt takes the lock in arch_on_trap, which has the loop of kernel_lock inside.
-WAITING = {"kernel_lock", "wait_for_lock", "arch_on_trap"}
+WAITING = {"kernel_lock", "kernel_lock_yield", "wait_for_lock", "arch_on_trap"}
 WITHOUT = {
-    "arch_kernel_stubs", "arch_user_stubs", "entry_vectors", "entry_trap", "save_thread", "enter_trap", "from_kernel_mode",
-    "interruptible", "entry_tlb_flush", "leave_to_thread", "leave_from_call", "leave_to_call", "leave_full", "leave_to_idle",
+    "kernel_stubs", "arch_user_stubs", "entry_vectors", "entry_trap", "save_thread", "enter_trap", "from_kernel_mode",
+    "interruptible", "entry_tlb_flush", "leave_to_thread", "leave_to_user_call", "leave_user_call", "leave_kernel_call", "leave_full",
+    "leave_to_idle",
 }  # fmt: skip
-CALLS = {"entry_syscall", "entry_kernel_call"}
+SWITCHING = ("channel_call", "channel_reply_wait", "poll_wait")
+CALLS = {"entry_syscall", "entry_kernel_call", *(f"entry_kernel_{name}" for name in SWITCHING)}
 FUNCTION = re.compile(r"^([0-9a-f]+) <(\w+)>:$")
 INSTRUCTION = re.compile(r"^([0-9a-f]+):\s+(.*)$")
 
@@ -37,9 +39,11 @@ class Share:
         return self.held + self.waiting + self.outside
 
 
-def disassembled(image):
-    command = ["llvm-objdump-19", "-d", "--no-show-raw-insn", image]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def check_names(names):
+    """The routines listed above must be there: of one that was renamed, all would be taken for code under the lock."""
+    missing = (WAITING | WITHOUT | CALLS) - set(names)
+    if missing:
+        raise Fail(f"the kernel has no {', '.join(sorted(missing))}; tools/bench/kernel_lock.py lists what it has")
 
 
 class KernelCode:
@@ -62,6 +66,13 @@ class KernelCode:
             self.takes.add(address)
         elif WORD in instruction and instruction.startswith("movl\t$0x0,"):
             self.gives.add(address)
+
+    @staticmethod
+    def of(image):
+        command = ["llvm-objdump-19", "-d", "--no-show-raw-insn", image]
+        code = KernelCode(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        check_names(code.names)
+        return code
 
     def function(self, address):
         """None outside of the kernel."""

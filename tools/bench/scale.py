@@ -16,7 +16,7 @@ import reference
 import table
 from counter import Counter
 from guest_memory import GuestMemory
-from kernel_lock import KernelCode, Share, disassembled, rate
+from kernel_lock import KernelCode, Share, rate
 from machine import Machine
 from paths import BUILD
 from run import BOOTED, load_system
@@ -105,7 +105,7 @@ def messages(mode, cpus):
     with Running("stress", mode, cpus, settings, b"stress_control: every reply", is_icount=cpus == 1) as running:
         events, blocks = running.count()
         answered = re.search(rb"(\d+) answered", running.machine.console)
-        return Figure(cpus, int(answered[1]), KernelCode(disassembled(running.image)).share(blocks), events)
+        return Figure(cpus, int(answered[1]), KernelCode.of(running.image).share(blocks), events)
 
 
 def page(mode, cpus):
@@ -117,7 +117,7 @@ def page(mode, cpus):
         after, blocks = running.count()
         if report.requests == 0:
             raise Fail(f"{running.title}: no request was answered within {SECONDS} s")
-        share = share_since(KernelCode(disassembled(running.image)), blocks_before, blocks)
+        share = share_since(KernelCode.of(running.image), blocks_before, blocks)
         return Figure(cpus, report.requests, share, {name: after[name] - before[name] for name in after})
 
 

@@ -25,12 +25,13 @@ EXCEPTIONS = {0: "division by zero", 6: "illegal instruction", 13: "general prot
 
 
 def symbol_address(image, name):
+    """Of data."""
     result = subprocess.run(["llvm-nm-19", image], capture_output=True, text=True)
     for line in result.stdout.splitlines():
-        address, *_, symbol = line.split()
-        if symbol == name:
+        address, kind, symbol = line.split()[-3:]
+        if symbol == name and kind in "BbDdRr":
             return int(address, 16)
-    raise Fail(f"{image} has no symbol {name}; build it again")
+    raise Fail(f"{image} has no data named {name}; build it again")
 
 
 def read(ram, area_at):
