@@ -244,12 +244,14 @@ TEST("a thread that overwrites everything meanwhile makes no end run on without 
     begin(8, NEAR_WRAP);
     struct host_thread *thread = host_thread_start(overwrite_all_the_time, nullptr);
     uint32_t longest = 0, put = 0, taken = 0;
-    for (unsigned i = 0; i < 100000 || put == 0 || taken == 0; i++) {
+    bool is_refused = false; // each side, at least once
+    for (unsigned i = 0; i < 100000 || put == 0 || taken == 0 || !is_refused; i++) {
         uint32_t in = move_while_it_goes(put_any, &producer), out = move_while_it_goes(take_any, &consumer);
         longest = in > longest ? in : longest;
         longest = out > longest ? out : longest;
         put += in;
         taken += out;
+        is_refused = producer.faults > 0 && consumer.faults > 0;
     }
     atomic_store(&is_over, true);
     host_thread_join(thread);
