@@ -51,6 +51,7 @@ class Gateway:
         except BaseException:
             self.process.kill()
             raise
+        self.descriptors_at_rest = self.descriptors()
         return self
 
     def is_up(self):
@@ -128,9 +129,12 @@ class Gateway:
     def memory_kib(self):
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1])
 
-    def wait_for_quiet(self, descriptors, timeout=10):
+    def is_quiet(self):
+        return not self.children() and self.descriptors() <= self.descriptors_at_rest
+
+    def wait_for_quiet(self, timeout=10):
         """Nothing of any visit is left: no VM, no socket."""
-        wait_until(lambda: not self.children() and self.descriptors() == descriptors, timeout, "the end of everything")
+        wait_until(self.is_quiet, timeout, "the end of everything")
 
 
 def reset(client):

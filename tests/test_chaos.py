@@ -80,7 +80,7 @@ def check_that_it_is_contained(act, *arguments):
             machine.wait_for(r"init: chaos: restart 1", 20)
         if act == "vanish":
             machine.wait_for(r"init: chaos: restart 8", 20)
-            assert "after the end of its component" not in machine.console.text()
+            assert "a thread runs after the end" not in machine.console.text()
         visitor.wait_served(visitor.served + 11)
         served, failures = visitor.finish()
         assert failures == []

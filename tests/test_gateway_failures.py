@@ -41,13 +41,12 @@ BEFORE = {
 def test_vm_that(fake_vm, name):
     steps, reason = BEFORE[name]
     with Gateway([fake_vm, *steps], "--boot-timeout-ms", "300") as gateway:
-        before = gateway.descriptors()
         answer = gateway.get()
         assert status_of(answer) == 502 and b"Connection: close\r\n" in answer and answer.endswith(b"Please try again.\n")
         line = gateway.visit()
         assert (line["outcome"], line["reason"], line["console"]) == ("failed", reason, "no disk found")
         assert failed(gateway, reason) == 1
-        gateway.wait_for_quiet(before)
+        gateway.wait_for_quiet()
 
 
 def test_command_that_is_missing(tmp_path):
@@ -60,12 +59,11 @@ def test_command_that_is_missing(tmp_path):
 
 def test_process_that_cannot_be_made(fake_vm):
     with Gateway([fake_vm, *SERVE], "--vms", "1") as gateway:
-        before = gateway.descriptors()
-        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (before + 2, 4096))
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (gateway.descriptors_at_rest + 2, 4096))
         assert status_of(gateway.get()) == 502
         assert gateway.visit()["reason"] == "start" and gateway.visit()["console"] == "Too many open files"
         resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
-        gateway.wait_for_quiet(before)
+        gateway.wait_for_quiet()
         assert status_of(gateway.get()) == 200
 
 
@@ -103,13 +101,12 @@ WITHIN = {
 def test_vm_that_has_begun_to_answer_and(fake_vm, name):
     steps, reason = WITHIN[name]
     with Gateway([fake_vm, READY, "open", "request", BEGUN, "sleep=50", *steps], "--idle-timeout-ms", "300") as gateway:
-        before = gateway.descriptors()
         with gateway.connect() as client:
             client.sendall(REQUEST)
             assert is_reset(client) == (reason is not None)
         assert gateway.metric("resets_total") == (reason is not None)
         assert reason is None or (failed(gateway, reason) == 1 and gateway.visit()["reason"] == reason)
-        gateway.wait_for_quiet(before)
+        gateway.wait_for_quiet()
 
 
 def test_server_that_aborts_at_once_resets_its_client(fake_vm):
@@ -163,13 +160,12 @@ def test_bytes_put_off_the_idle_timeout_and_nothing_the_total_one(fake_vm):
 @pytest.mark.parametrize("steps", [["hang"], [READY, "open", "hang"], [READY, "open", "blast=100000000"]])
 def test_client_that_resets_takes_its_vm_along(fake_vm, steps):
     with Gateway([fake_vm, *steps]) as gateway:
-        before = gateway.descriptors()
         client = gateway.connect()
         client.sendall(REQUEST)
         wait_until(gateway.children, what="a VM")
         time.sleep(0.05)
         reset(client)
-        gateway.wait_for_quiet(before, 2)
+        gateway.wait_for_quiet(2)
         assert gateway.visit()["outcome"] == "client_left"
         assert sum(value for name, value in gateway.metrics().items() if name.startswith("failed")) == 0
 

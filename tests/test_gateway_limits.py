@@ -40,16 +40,15 @@ def is_whole(answer):
 
 def test_flood_of_a_thousand_is_answered_and_leaves_nothing(fake_vm):
     with Gateway([fake_vm, *SERVE], "--vms", "8") as gateway:
-        descriptors = gateway.descriptors()
         visit_all(gateway, 100)
-        gateway.wait_for_quiet(descriptors)
+        gateway.wait_for_quiet()
         memory = gateway.memory_kib()
         answers = visit_all(gateway, 1000)
         assert all(is_whole(answer) for answer in answers)
         statuses = [status_of(answer) for answer in answers]
         assert set(statuses) <= {200, 503} and statuses.count(200) >= 8 + 256, statuses.count(200)
         assert all(b"\r\nRetry-After: 2\r\n" in answer for answer in answers if status_of(answer) == 503)
-        gateway.wait_for_quiet(descriptors)
+        gateway.wait_for_quiet()
         assert gateway.memory_kib() <= memory + 256, (memory, gateway.memory_kib())
         metrics = gateway.metrics()
         assert metrics["visits_total"] == 1100 and metrics["vms"] == metrics["visits_active"] == metrics["queue_length"] == 0
@@ -189,12 +188,11 @@ def test_visitor_takes_a_vm_that_boots_for_the_pool(fake_vm):
 def test_slow_attack_does_not_keep_others_out(fake_vm, attack):
     limits = ["--vms", "8", "--queue-wait-ms", "3000", "--idle-timeout-ms", "500", "--total-timeout-ms", "2000"]
     with Gateway([fake_vm, *SERVE], *limits) as gateway:
-        before = gateway.descriptors()
         command = ["slowhttptest", *attack, "-c", "50", "-r", "50", "-i", "1", "-l", "3", "-x", "10", "-u", f"http://127.0.0.1:{gateway.port}/"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as attacker:
             time.sleep(0.5)
             statuses = [status_of(gateway.get()) for _ in range(5)]
             attacker.wait(30)
         assert set(statuses) <= {200, 503} and 200 in statuses, statuses
-        gateway.wait_for_quiet(before)
+        gateway.wait_for_quiet()
         assert len(gateway.children()) == 0
