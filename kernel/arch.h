@@ -111,6 +111,9 @@ void arch_thread_leave(struct arch_thread *thread);
 // one that goes on is
 void arch_thread_switch(struct arch_thread *from, struct arch_thread *to, bool is_user);
 
+// A thread is left in a system call that it began with the initial control words, on whichever CPU.
+void arch_thread_leave_in_call(struct arch_thread *thread);
+
 // Continues the thread where it left off. The caller has set arch_cpu()->current; this releases the kernel lock
 // (kernel_unlock) and leaves the kernel. The thread's address space is active already.
 [[noreturn]] void arch_resume(struct arch_thread *thread);

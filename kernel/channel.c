@@ -91,6 +91,21 @@ static void queue_free(struct channel *channel) {
     channel->head = channel->tail = 0;
 }
 
+// --- Who receives ---
+
+static struct poll no_poll; // nobody waits on it
+
+static void receive_by(struct channel *channel, struct poll *poll) {
+    channel->receiver = poll;
+    channel->called = poll->upcall != 0 ? poll : &no_poll;
+}
+
+void channel_poll_changed(struct channel *channel) {
+    if (channel->peer != nullptr) {
+        receive_by(channel->peer, channel->watch.open_poll != nullptr ? channel->watch.open_poll : &no_poll);
+    }
+}
+
 // --- Creation and end ---
 
 static struct channel *end_create(struct process *creator, uint32_t capacity) {
@@ -106,7 +121,9 @@ static struct channel *end_create(struct process *creator, uint32_t capacity) {
     object_init(&channel->object, OBJECT_CHANNEL, creator->account);
     channel->capacity = capacity;
     channel->creator = creator;
+    channel->next_transaction = TRANSACTION_KERNEL;
     watch_init(&channel->watch, &channel->object);
+    receive_by(channel, &no_poll);
     list_push_back(&creator->channels, &channel->creator_node);
     return channel;
 }
@@ -157,6 +174,7 @@ static void peer_closed(struct channel *channel) {
     channel->is_writable_again |= channel->peer->needed != 0; // it waited for room: it shall try again, and see
     channel->peer = nullptr;
     channel->needed = 0;
+    receive_by(channel, &no_poll);
     channel_end_call(channel, ERR_CLOSED);
     watch_signal(&channel->watch);
 }
@@ -235,9 +253,9 @@ static void take_handles(struct process *process, struct outgoing *out) {
     }
 }
 
-static void count_sent(struct process *process, const struct queued_message *header) {
-    process->messages_sent++;
-    process->copied_bytes += header->length;
+static void count_sent(struct thread *sender, const struct queued_message *header) {
+    sender->counts.messages_sent++;
+    sender->counts.copied_bytes += header->length;
 }
 
 // Puts the message's header and handles into a thread's view of it. Handles for which the table has no room are closed
@@ -252,7 +270,7 @@ static bool give_header(struct thread *receiver, const struct queued_message *fr
             all_arrived = false;
         }
     }
-    receiver->process->messages_received++;
+    receiver->counts.messages_received++;
     return all_arrived;
 }
 
@@ -279,13 +297,8 @@ static struct thread *give_to_caller(struct channel *peer, const struct outgoing
     return caller;
 }
 
-// One that waits on the poll that watches the channel. nullptr: none does
-static struct thread *give_to_waiter(struct channel *peer, const struct outgoing *out) {
-    struct poll *poll = peer->watch.open_poll;
-    if (poll == nullptr || poll->waiters == nullptr) {
-        return nullptr; // else the queue is empty: who has news is not waited for
-    }
-    struct thread *waiter = poll->waiters;
+// One that waits on the poll that watches the channel.
+static void give_to_waiter(struct channel *peer, struct thread *waiter, const struct outgoing *out) {
     struct thread_buffer *buffer = waiter->buffer;
     buffer->event.key = peer->watch.key;
     buffer->event.kind = EVENT_MESSAGE;
@@ -293,7 +306,6 @@ static struct thread *give_to_waiter(struct channel *peer, const struct outgoing
     copy_data(&buffer->in, out);
     give_header(waiter, &out->header, &buffer->in.header);
     trace(TRACE_RECEIVE, out->header.kind, out->header.transaction);
-    return waiter;
 }
 
 static void enqueue(struct channel *peer, const struct outgoing *out) {
@@ -308,8 +320,8 @@ static bool is_kernel_reply(const struct queued_message *header) {
     return (header->kind & MESSAGE_CLASS_MASK) == MESSAGE_REPLY && (header->transaction & TRANSACTION_KERNEL) != 0;
 }
 
-static void reply(struct process *sender, struct channel *peer, struct outgoing *out, struct thread **out_woken) {
-    take_handles(sender, out);
+static void reply(struct thread *sender, struct channel *peer, struct outgoing *out, struct thread **out_woken) {
+    take_handles(sender->process, out);
     count_sent(sender, &out->header);
     *out_woken = give_to_caller(peer, out);
     for (uint16_t i = 0; *out_woken == nullptr && i < out->header.handle_count; i++) {
@@ -318,23 +330,25 @@ static void reply(struct process *sender, struct channel *peer, struct outgoing 
 }
 
 // Sends a decoded message. Changes nothing on failure. `out_woken`: a thread that is to be made ready, or nullptr
-static status_t send(struct process *sender, struct channel *channel, struct outgoing *out, struct thread **out_woken) {
+static status_t send(struct thread *sender, struct channel *channel, struct outgoing *out, struct thread **out_woken) {
     struct channel *peer = channel->peer;
     if (is_kernel_reply(&out->header)) {
         reply(sender, peer, out, out_woken);
         return OK;
     }
-    uint32_t size = queued_size(&out->header);
-    if (size > queue_room(peer)) {
-        peer->needed = size;
+    struct thread *waiter = channel->receiver->waiters; // if there is one, the queue is empty: it waits for no news
+    if (waiter == nullptr && queued_size(&out->header) > queue_room(peer)) {
+        peer->needed = queued_size(&out->header);
         return ERR_FULL;
     }
-    take_handles(sender, out);
+    take_handles(sender->process, out);
     count_sent(sender, &out->header);
-    *out_woken = give_to_waiter(peer, out);
-    if (*out_woken == nullptr) {
+    if (waiter != nullptr) {
+        give_to_waiter(peer, waiter, out);
+    } else {
         enqueue(peer, out);
     }
+    *out_woken = waiter;
     return OK;
 }
 
@@ -356,7 +370,7 @@ static status_t decode_and_send(struct thread *thread, struct channel *channel, 
         return ERR_INVALID_ARGUMENT;
     }
     trace(TRACE_SEND, out.header.kind, out.header.transaction);
-    return send(thread->process, channel, &out, out_woken);
+    return send(thread, channel, &out, out_woken);
 }
 
 status_t sys_channel_send(struct thread *thread, handle_t handle) {
@@ -379,10 +393,10 @@ status_t channel_begin_call(struct thread *thread, handle_t handle, struct threa
     struct outgoing out;
     TRY(decode(thread, channel, &out));
     out.header.kind &= ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
-    out.header.transaction = (channel->awaited.transaction + 1) | TRANSACTION_KERNEL;
-    TRY(send(thread->process, channel, &out, out_woken));
+    out.header.transaction = channel->next_transaction;
+    TRY(send(thread, channel, &out, out_woken));
     channel->caller = thread;
-    channel->awaited = (struct reply_name) {out.header.kind | MESSAGE_REPLY, out.header.transaction};
+    (void) channel_name_call(channel, out.header.kind);
     thread->call_channel = channel;
     trace(TRACE_CALL, out.header.kind, out.header.transaction);
     return OK;
@@ -449,7 +463,7 @@ static void dequeue(struct channel *channel, struct thread *thread) {
     struct message *in = &thread->buffer->in;
     queue_read(channel, channel->head + header_size(header.handle_count), in->data, header.length);
     channel->head += queued_size(&header);
-    thread->process->copied_bytes += header.length; // a second time: who sent it has copied it into the queue
+    thread->counts.copied_bytes += header.length; // a second time: who sent it has copied it into the queue
     give_header(thread, &header, &in->header);
     trace(TRACE_RECEIVE, header.kind, header.transaction);
     tell_writable(channel);

@@ -31,10 +31,14 @@ struct channel {
     bool is_writable_again; // EVENT_WRITABLE is due
     bool is_close_told;     // EVENT_CLOSED was delivered
 
+    // That takes the messages sent here; the second only if it has an upcall. Or one on which nobody waits.
+    struct poll *receiver, *called;
+
     struct thread *caller; // waits in channel_call
     struct [[gnu::may_alias]] reply_name {
         uint32_t kind, transaction;
-    } awaited; // the reply to the latest channel_call
+    } awaited;                 // the reply to the latest channel_call
+    uint32_t next_transaction; // of channel_call
 };
 
 void channel_destroy(struct object *object);
@@ -47,6 +51,16 @@ void channel_end_call(struct channel *channel, status_t status); // of the threa
 status_t channel_begin_call(struct thread *thread, handle_t handle, struct thread **out_woken);
 status_t channel_reply(struct thread *thread, handle_t handle, handle_t poll_handle, struct poll **out_poll,
                        struct thread **out_woken);
+
+void channel_poll_changed(struct channel *channel); // its watch's, or that poll's upcall
+
+// Names the call that a thread of this end makes now, and its reply.
+static inline uint32_t channel_name_call(struct channel *channel, uint32_t kind) {
+    uint32_t transaction = channel->next_transaction;
+    channel->next_transaction = (transaction + 1) | TRANSACTION_KERNEL;
+    channel->awaited = (struct reply_name) {kind | MESSAGE_REPLY, transaction};
+    return transaction;
+}
 
 bool channel_has_news(const struct channel *channel);
 

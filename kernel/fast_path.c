@@ -87,17 +87,16 @@ INLINE bool is_awaited(const struct channel *peer, struct header_words words) {
     return words.kind_and_transaction == ((const struct header_words *) &peer->awaited)->kind_and_transaction;
 }
 
-// One that waits for the channel's messages in poll_wait; nullptr: none
-INLINE struct thread *waiter_of(const struct channel *peer) {
-    const struct poll *poll = peer->watch.open_poll;
-    return poll != nullptr ? poll->waiters : nullptr;
+// One that waits in poll_wait for what is sent here, where there is a peer; nullptr: none
+INLINE struct thread *waiter_of(const struct channel *channel) {
+    return channel->receiver->waiters;
 }
 
 // --- Passing it on ---
 
-INLINE void count_sent(struct process *sender, uint64_t length) {
-    sender->messages_sent++;
-    sender->copied_bytes += length;
+INLINE void count_sent(struct thread *sender, uint64_t length) {
+    sender->counts.messages_sent++;
+    sender->counts.copied_bytes += length;
 }
 
 // Ends the wait of the one that the message is for. Returns where the message goes.
@@ -107,8 +106,9 @@ INLINE struct message *take_caller(struct channel *peer, struct thread *caller) 
     return &caller->buffer->reply;
 }
 
-INLINE struct message *take_waiter(struct channel *peer, struct thread *waiter) {
-    peer->watch.open_poll->waiters = waiter->next_waiter;
+INLINE struct message *take_waiter(const struct channel *channel, struct thread *waiter) {
+    const struct channel *peer = channel->peer;
+    channel->receiver->waiters = waiter->next_waiter;
     waiter->wait_poll = nullptr;
     struct thread_buffer *buffer = waiter->buffer;
     buffer->event.key = peer->watch.key;
@@ -122,10 +122,9 @@ INLINE struct message *take_waiter(struct channel *peer, struct thread *waiter) 
 }
 
 // All but the data.
-INLINE void pass_header(struct process *sender, struct process *receiver, struct thread *to, struct message *into,
-                        struct header_words words) {
-    count_sent(sender, length_of(words));
-    receiver->messages_received++;
+INLINE void pass_header(struct thread *from, struct thread *to, struct message *into, struct header_words words) {
+    count_sent(from, length_of(words));
+    to->counts.messages_received++;
     if (to->timeout.heap != nullptr) {
         end_timeout(to);
     }
@@ -133,11 +132,10 @@ INLINE void pass_header(struct process *sender, struct process *receiver, struct
 }
 
 // The message goes to the thread, and the CPU with it. What is copied last needs no register kept.
-[[noreturn]] INLINE void hand_over(struct process *sender, struct thread *from, const struct message *out, struct thread *to,
-                                   struct message *into, struct header_words words, nsec_t deadline) {
-    struct process *receiver = to->process;
-    scheduler_charge(sender, receiver);
-    pass_header(sender, receiver, to, into, words);
+[[noreturn]] INLINE void hand_over(struct thread *from, const struct message *out, struct thread *to, struct message *into,
+                                   struct header_words words, nsec_t deadline) {
+    scheduler_charge(from, to);
+    pass_header(from, to, into, words);
     bool is_user = scheduler_switch_to(from, to, deadline);
     copy_data(into->data, out->data, length_of(words));
     arch_end_call(&to->arch, is_user);
@@ -151,7 +149,7 @@ INLINE uint8_t *queue_at(const struct channel *channel, uint32_t position, uint6
     return offset + size <= channel->capacity ? channel->queue + offset : nullptr;
 }
 
-INLINE bool enqueue(struct process *sender, const struct message *out, struct channel *peer, struct header_words words) {
+INLINE bool enqueue(struct thread *sender, const struct message *out, struct channel *peer, struct header_words words) {
     uint64_t length = length_of(words), size = sizeof(words) + length;
     uint8_t *entry = queue_at(peer, peer->tail, size);
     size = (size + 7) & ~7ull;
@@ -189,8 +187,8 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
     *(struct header_words *) &buffer->in.header = words;
     copy_data(buffer->in.data, entry + sizeof(words), length);
     channel->head += (uint32_t) ((size + 7) & ~7ull);
-    to->process->messages_received++;
-    to->process->copied_bytes += length;
+    to->counts.messages_received++;
+    to->counts.copied_bytes += length;
     list_remove(&watch->ready_node);
     if (channel->head != channel->tail || channel->peer == nullptr) {
         list_push_back(&poll->ready, &watch->ready_node); // behind the others
@@ -204,17 +202,17 @@ INLINE bool dequeue(struct thread *to, struct poll *poll) {
 INLINE struct syscall_result wake(struct thread *thread, struct thread *to, struct message *into, struct header_words words) {
     arch_set_result(&to->arch, OK, 0);
     scheduler_queue(to);
-    pass_header(thread->process, to->process, to, into, words);
+    pass_header(thread, to, into, words);
     copy_data(into->data, thread->buffer->out.data, length_of(words));
     return done;
 }
 
-[[gnu::noinline]] static struct syscall_result send_to_waiter(uint64_t handle, struct channel *peer, struct header_words words,
+[[gnu::noinline]] static struct syscall_result send_to_waiter(uint64_t handle, struct channel *channel, struct header_words words,
                                                               struct thread *thread, struct thread *waiter) {
     if (!scheduler_may_queue(waiter)) {
         return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
-    return wake(thread, waiter, take_waiter(peer, waiter), words);
+    return wake(thread, waiter, take_waiter(channel, waiter), words);
 }
 
 [[gnu::noinline]] static struct syscall_result send_to_caller(uint64_t handle, struct channel *peer, struct header_words words,
@@ -228,7 +226,7 @@ INLINE struct syscall_result wake(struct thread *thread, struct thread *to, stru
 
 [[gnu::noinline]] static struct syscall_result send_to_queue(uint64_t handle, struct channel *peer, struct header_words words,
                                                              struct thread *thread) {
-    return enqueue(thread->process, &thread->buffer->out, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, thread);
+    return enqueue(thread, &thread->buffer->out, peer, words) ? done : enter_channel_send(handle, 0, 0, 0, 0, thread);
 }
 
 struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_t, uint64_t, uint64_t, struct thread *thread) {
@@ -243,8 +241,8 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
     if (UNLIKELY(is_of_kernel(words))) {
         return send_to_caller(handle, peer, words, thread);
     }
-    struct thread *waiter = waiter_of(peer);
-    return waiter != nullptr ? send_to_waiter(handle, peer, words, thread, waiter) : send_to_queue(handle, peer, words, thread);
+    struct thread *waiter = waiter_of(channel);
+    return waiter != nullptr ? send_to_waiter(handle, channel, words, thread, waiter) : send_to_queue(handle, peer, words, thread);
 }
 
 // --- Calls and replies that are not that simple, and still switch at once ---
@@ -298,40 +296,51 @@ static void let_go_on(struct thread *thread, struct thread *woken, nsec_t deadli
 
 // --- System calls that switch ---
 
-FAST fast_channel_call(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, UNUSED, struct thread *thread) {
-    struct process *process = thread->process;
-    struct channel *channel = channel_at(process, &process->handles.called, handle);
+// No thread is in a call on the channel.
+INLINE struct syscall_result call_through(struct channel *channel, uint64_t handle, uint64_t deadline, struct thread *thread) {
     const struct message *out = &thread->buffer->out;
     struct header_words words = header_read(out);
-    if (UNLIKELY(channel->caller != nullptr) || UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
+    if (UNLIKELY(channel->peer == nullptr) || UNLIKELY(!has_no_handles(words))) {
         return call(thread, handle, deadline);
     }
-    struct channel *peer = channel->peer;
-    struct thread *waiter = waiter_of(peer);
+    struct thread *waiter = waiter_of(channel);
     if (UNLIKELY(waiter == nullptr) || UNLIKELY(!scheduler_may_switch_to(waiter))) {
         return call(thread, handle, deadline);
     }
     channel->caller = thread;
     thread->call_channel = channel;
     uint32_t kind = (uint32_t) words.kind_and_transaction & ~MESSAGE_CLASS_MASK; // MESSAGE_CALL
-    uint32_t transaction = (channel->awaited.transaction + 1) | TRANSACTION_KERNEL;
-    channel->awaited = (struct reply_name) {kind | MESSAGE_REPLY, transaction};
-    words.kind_and_transaction = kind | (uint64_t) transaction << 32;
-    hand_over(process, thread, out, waiter, take_waiter(peer, waiter), words, deadline);
+    words.kind_and_transaction = kind | (uint64_t) channel_name_call(channel, kind) << 32;
+    hand_over(thread, out, waiter, take_waiter(channel, waiter), words, deadline);
+}
+
+FAST fast_channel_call(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, UNUSED, struct thread *thread) {
+    struct process *process = thread->process;
+    struct channel *channel = channel_at(process, &process->handles.called, handle);
+    if (UNLIKELY(channel->caller != nullptr)) {
+        return call(thread, handle, deadline);
+    }
+    return call_through(channel, handle, deadline, thread);
+}
+
+// The same for direct_call.S, which has looked the channel up.
+FAST fast_channel_call_through(uint64_t handle, uint64_t deadline, uint64_t, uint64_t, uint64_t, uint64_t,
+                               struct channel *channel, uint64_t, uint64_t, struct thread *thread) {
+    return call_through(channel, handle, deadline, thread);
 }
 
 // A reply to a call that was made by sending, or any other message.
-[[gnu::noinline]] FAST answer_waiting(uint64_t handle, uint64_t poll_handle, uint64_t deadline, struct channel *peer,
+[[gnu::noinline]] FAST answer_waiting(uint64_t handle, uint64_t poll_handle, uint64_t deadline, struct channel *channel,
                                       struct poll *poll, struct thread *thread) {
     const struct message *out = &thread->buffer->out;
     struct header_words words = header_read(out);
-    struct thread *to = waiter_of(peer);
+    struct thread *to = waiter_of(channel);
     if (is_of_kernel(words) || to == nullptr || !scheduler_may_switch_to(to)) {
         return reply_and_wait(thread, handle, poll_handle, deadline);
     }
-    struct message *into = take_waiter(peer, to);
+    struct message *into = take_waiter(channel, to);
     poll_add_waiter(poll, thread);
-    hand_over(thread->process, thread, out, to, into, words, deadline);
+    hand_over(thread, out, to, into, words, deadline);
 }
 
 FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t deadline, uint64_t, UNUSED,
@@ -347,7 +356,7 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     }
     struct channel *peer = channel->peer;
     if (UNLIKELY(!is_awaited(peer, words))) {
-        return answer_waiting(handle, poll_handle, deadline, peer, poll, thread);
+        return answer_waiting(handle, poll_handle, deadline, channel, poll, thread);
     }
     struct thread *caller = peer->caller;
     if (UNLIKELY(caller == nullptr) || UNLIKELY(!scheduler_may_switch_to(caller))) {
@@ -355,7 +364,7 @@ FAST fast_channel_reply_wait(uint64_t handle, uint64_t poll_handle, uint64_t dea
     }
     struct message *into = take_caller(peer, caller);
     poll_add_waiter(poll, thread);
-    hand_over(process, thread, out, caller, into, words, deadline);
+    hand_over(thread, out, caller, into, words, deadline);
 }
 
 [[gnu::noinline]] FAST receive_queued(uint64_t handle, uint64_t deadline, struct poll *poll, struct thread *thread) {

@@ -6,10 +6,14 @@
 #include "lock.h"
 
 #include "cpu.h"
+#include "direct_call.h"
 
 #include <stdatomic.h>
 
-_Atomic uint32_t kernel_lock_word; // 1: taken. System calls take it by themselves (entry.S)
+// System calls take it by themselves (entry.S): who decrements it to TAKEN has it. More than FREE: it is free, and a call is
+// under way directly on the CPU whose arch.direct_word it is, or was before others tried to take the lock.
+enum : int32_t { TAKEN = 0, FREE = 1 };
+_Atomic int32_t kernel_lock_word = FREE;
 
 uint64_t kernel_lock_waits, kernel_lock_spins;
 
@@ -26,10 +30,15 @@ static void ask_others(void) {
     }
 }
 
+static struct cpu *cpu_of_direct_call(int32_t word) {
+    return &cpus[(word + (1 << ARCH_DIRECT_WORD_SHIFT) - 1) / (1 << ARCH_DIRECT_WORD_SHIFT) - 1];
+}
+
 void kernel_lock(void) {
     uint64_t spins = 0;
-    while (atomic_exchange_explicit(&kernel_lock_word, 1, memory_order_acquire) != 0) {
-        while (atomic_load_explicit(&kernel_lock_word, memory_order_relaxed) != 0) {
+    int32_t found;
+    while ((found = atomic_exchange_explicit(&kernel_lock_word, TAKEN, memory_order_acquire)) < FREE) {
+        while (atomic_load_explicit(&kernel_lock_word, memory_order_relaxed) < FREE) {
             arch_spin_poll();
             arch_spin_pause();
             spins++;
@@ -44,6 +53,9 @@ void kernel_lock(void) {
     if (spins >= PATIENCE) {
         atomic_fetch_sub(&impatient_cpus, 1);
     }
+    if (found != FREE) {
+        direct_call_settle(cpu_of_direct_call(found));
+    }
     if (spins != 0) {
         kernel_lock_waits++;
         kernel_lock_spins += spins;
@@ -51,7 +63,7 @@ void kernel_lock(void) {
 }
 
 void kernel_unlock(void) {
-    atomic_store_explicit(&kernel_lock_word, 0, memory_order_release);
+    atomic_store_explicit(&kernel_lock_word, FREE, memory_order_release);
 }
 
 bool kernel_lock_is_wanted(void) {

@@ -17,10 +17,19 @@ void watch_init(struct watch *watch, struct object *source) {
     list_init(&watch->ready_node);
 }
 
+// Its messages go to the poll from now on; nullptr: they wait.
+static void watch_open(struct watch *watch, struct poll *poll) {
+    watch->open_poll = poll;
+    if (watch->source->type == OBJECT_CHANNEL) {
+        channel_poll_changed((struct channel *) watch->source);
+    }
+}
+
 void watch_end(struct watch *watch) {
     list_remove(&watch->node);
     list_remove(&watch->ready_node);
-    watch->poll = watch->open_poll = nullptr;
+    watch->poll = nullptr;
+    watch_open(watch, nullptr);
 }
 
 void poll_add_waiter(struct poll *poll, struct thread *thread) {
@@ -163,9 +172,10 @@ status_t sys_poll_add(struct thread *thread, handle_t poll_handle, handle_t obje
     if (watch->poll != nullptr) {
         return ERR_BUSY;
     }
-    watch->poll = watch->open_poll = poll;
+    watch->poll = poll;
     watch->key = key;
     list_push_back(&poll->watches, &watch->node);
+    watch_open(watch, poll);
     watch_signal(watch);
     return OK;
 }
@@ -194,7 +204,7 @@ status_t sys_poll_pause(struct thread *thread, handle_t poll_handle, handle_t ch
     if (paused > 1) {
         return ERR_INVALID_ARGUMENT;
     }
-    watch->open_poll = paused == 1 ? nullptr : poll;
+    watch_open(watch, paused == 1 ? nullptr : poll);
     watch_signal(watch);
     return OK;
 }

@@ -1,6 +1,7 @@
 // A poll: the one thing that a component waits on. Objects that have something to tell queue up in it and take turns.
 #pragma once
 
+#include "arch.h"
 #include "list.h"
 #include "object.h"
 
@@ -23,6 +24,7 @@ struct poll {
     struct list watches;
     struct list ready;
     struct thread *waiters; // linked by next_waiter, the latest first
+    vaddr_t upcall;         // what may be called in place of a waiter's going on; 0: nothing
 };
 
 void watch_init(struct watch *watch, struct object *source);

@@ -274,28 +274,44 @@ status_t sys_process_exit(struct thread *thread, int64_t code) {
     return STATUS_BLOCKED;
 }
 
-static uint64_t system_calls_of(const struct process *process) {
-    uint64_t count = process->system_calls; // of threads that have ended
+// --- Counts ---
+
+static void add_counts(struct thread_counts *sum, const struct thread_counts *counts) {
+    sum->ticks += counts->ticks;
+    sum->system_calls += counts->system_calls + counts->direct_calls;
+    sum->messages_sent += counts->messages_sent + counts->direct_calls + counts->upcalls;
+    sum->messages_received += counts->messages_received + counts->direct_calls + counts->upcalls;
+    sum->copied_bytes += counts->copied_bytes;
+}
+
+void process_keep_counts(struct thread *thread) {
+    add_counts(&thread->process->ended, &thread->counts);
+}
+
+static struct thread_counts counts_of(const struct process *process) {
+    struct thread_counts sum = process->ended;
     LIST_FOR_EACH(node, &process->threads) {
-        count += LIST_CONTAINER(node, struct thread, process_node)->arch.system_calls;
+        add_counts(&sum, &LIST_CONTAINER(node, struct thread, process_node)->counts);
     }
-    return count;
+    sum.ticks += scheduler_ticks_under_way(process);
+    return sum;
 }
 
 static struct process_info info_of(const struct process *process) {
+    struct thread_counts counts = counts_of(process);
     return (struct process_info) {
         .isolation = process->isolation,
         .exit_reason = process->exit_reason,
         .exit_code = process->exit_code,
-        .cpu_ns = arch_ticks_to_ns(scheduler_ticks_of(process)),
+        .cpu_ns = arch_ticks_to_ns(counts.ticks),
         .memory_used = process->account->used,
         .memory_peak = process->account->peak,
         .memory_limit = process->account->limit,
-        .messages_sent = process->messages_sent,
-        .messages_received = process->messages_received,
+        .messages_sent = counts.messages_sent,
+        .messages_received = counts.messages_received,
         .page_faults = process->page_faults,
-        .system_calls = system_calls_of(process),
-        .copied_bytes = process->copied_bytes,
+        .system_calls = counts.system_calls,
+        .copied_bytes = counts.copied_bytes,
         .handles = process->handles.used,
         .threads = process->thread_count,
     };

@@ -18,6 +18,15 @@ enum process_state : uint8_t {
     PROCESS_ENDED,
 };
 
+// What a thread has done.
+struct thread_counts {
+    uint64_t ticks; // of the time-stamp counter, that it ran; of one that runs it is less what the counter is now
+    uint64_t system_calls, messages_sent, messages_received, copied_bytes;
+    uint64_t direct_calls; // answered by an upcall: a system call each, a message sent and one received, none of which is
+                           // counted above
+    uint64_t upcalls;      // that it answered such a call by: a message received, and one sent
+};
+
 struct process {
     struct object object; // pays for itself from its own account
     uint32_t id;          // for the trace
@@ -38,7 +47,8 @@ struct process {
     uint32_t thread_count;
     struct watch watch;
 
-    uint64_t cpu_ticks, messages_sent, messages_received, page_faults, system_calls, copied_bytes;
+    struct thread_counts ended; // of threads that are gone
+    uint64_t page_faults;
     nsec_t log_refilled; // see log_write
     uint32_t log_allowance, log_dropped;
 };
@@ -49,6 +59,7 @@ void process_start(struct process *process);
 
 // Ends it; the first caller's reason counts. Its threads are gone when they have left their CPUs.
 void process_end(struct process *process, enum exit_reason reason, int64_t code);
+void process_keep_counts(struct thread *thread);    // it is about to end
 void process_thread_ended(struct process *process); // a thread left the process's list
 
 // Adds a handle that takes over the caller's reference; releases it if the table is full. ERR_NO_HANDLES

@@ -274,16 +274,16 @@ static struct thread *take_next(struct cpu *cpu, nsec_t now) {
 }
 
 // Time is charged by adding what the clock says when a thread is taken off, less what it said when it was put on.
-static void charge_from(struct process *process) {
-    process->cpu_ticks -= arch_ticks();
+static void charge_from(struct thread *thread) {
+    thread->counts.ticks -= arch_ticks();
 }
 
-static void charge_until(struct process *process) {
-    process->cpu_ticks += arch_ticks();
+static void charge_until(struct thread *thread) {
+    thread->counts.ticks += arch_ticks();
 }
 
-uint64_t scheduler_ticks_of(const struct process *process) {
-    uint64_t ticks = process->cpu_ticks;
+uint64_t scheduler_ticks_under_way(const struct process *process) {
+    uint64_t ticks = 0;
     for (uint32_t i = 0; i < machine_info.cpu_count; i++) {
         const struct thread *current = cpus[i].arch.current;
         ticks += current != nullptr && current->process == process ? arch_ticks() : 0;
@@ -311,14 +311,14 @@ uint64_t scheduler_switches(void) {
 }
 
 static void put_on(struct thread *thread) {
-    charge_from(thread->process);
+    charge_from(thread);
     arch_thread_enter(&thread->arch);
     set_current(thread);
     trace(TRACE_SWITCH, thread->id, thread->process->id);
 }
 
 static void take_off(struct thread *thread) {
-    charge_until(thread->process);
+    charge_until(thread);
     arch_thread_leave(&thread->arch);
 }
 
@@ -521,10 +521,10 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     from->level |= 1;
     arch_thread_switch(&from->arch, &to->arch, space != nullptr);
     set_current(to);
-    if (deadline != DEADLINE_NEVER) {
+    if (__builtin_expect(deadline != DEADLINE_NEVER, 0)) {
         set_deadline(from, deadline);
     }
-    if (arch_this_cpu->must_arm) {
+    if (__builtin_expect(arch_this_cpu->must_arm, 0)) {
         arm_timer_now();
     }
     use_space(space);
@@ -539,6 +539,22 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     return is_first;
 }
 
+void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to) {
+    from->state = THREAD_BLOCKED;
+    from->level |= 1;
+    to->state = THREAD_RUNNING;
+    to->cpu = cpu;
+    cpu->switches++;
+    if (cpu->next == nullptr && cpu->ready_levels == 0) {
+        return;
+    }
+    cpu->must_arm = cpu->arch.must_schedule = true; // others may be more important than the one that runs now
+    if (cpu != cpu_self()) {
+        scheduler_ipis++;
+        arch_send_reschedule(cpu);
+    }
+}
+
 struct thread *scheduler_first_ready(void) {
     const struct cpu *cpu = cpu_self();
     struct thread *first = cpu->next;
@@ -549,7 +565,7 @@ struct thread *scheduler_first_ready(void) {
 }
 
 [[noreturn, gnu::always_inline]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline) {
-    scheduler_charge(from->process, to->process);
+    scheduler_charge(from, to);
     (void) scheduler_switch_to(from, to, deadline);
     arch_resume(&to->arch);
 }

@@ -55,12 +55,15 @@ static inline bool scheduler_may_switch_to(const struct thread *to) {
 [[noreturn]] void scheduler_switch(struct thread *from, struct thread *to, nsec_t deadline);
 // The same in parts: whose time is counted, and all that comes before leaving the kernel. Returns whether the other one is in
 // user mode.
-static inline void scheduler_charge(struct process *from, struct process *to) {
+static inline void scheduler_charge(struct thread *from, struct thread *to) {
     uint64_t ticks = arch_ticks();
-    from->cpu_ticks += ticks;
-    to->cpu_ticks -= ticks;
+    from->counts.ticks += ticks;
+    to->counts.ticks -= ticks;
 }
 bool scheduler_switch_to(struct thread *from, struct thread *to, nsec_t deadline);
+
+// A CPU, this one or another, went from one thread to another by itself, whatever else was ready.
+void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to);
 
 // The one that is to go on when the running one blocks, and may be switched to; nullptr: none, or it was interrupted, so that
 // there is more to be done. It stays until it is taken.
@@ -78,7 +81,7 @@ static inline struct thread *scheduler_next(void) {
 
 void scheduler_kill_running(struct thread *thread); // it makes no more calls, and its CPU leaves it
 
-uint64_t scheduler_ticks_of(const struct process *process); // that it has used up to now
+uint64_t scheduler_ticks_under_way(const struct process *process); // what is missing in the counts of its threads that run
 
 void scheduler_end_space(struct vmspace *space); // its process is gone: it is destroyed once no CPU has it loaded
 

@@ -120,7 +120,7 @@ static void leave_kernel(unsigned cpu) {
 static void switch_threads(unsigned cpu, struct thread *from, struct thread *to) {
     self = cpu;
     EXPECT(scheduler_may_switch_to(to));
-    scheduler_charge(from->process, to->process);
+    scheduler_charge(from, to);
     (void) scheduler_switch_to(from, to, DEADLINE_NEVER);
 }
 

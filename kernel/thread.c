@@ -124,7 +124,7 @@ void thread_free(struct thread *thread) {
     if (thread->handle_object != nullptr) {
         thread->handle_object->thread = nullptr;
     }
-    process->system_calls += thread->arch.system_calls;
+    process_keep_counts(thread);
     list_remove(&thread->process_node);
     arch_thread_free(&thread->arch, process->account);
     heap_free(thread, sizeof(*thread), process->account);

@@ -4,6 +4,7 @@
 #include "arch.h"
 #include "list.h"
 #include "object.h"
+#include "process.h"
 #include "timeout.h"
 
 #include <starina/message.h>
@@ -11,7 +12,6 @@
 struct channel;
 struct pager;
 struct poll;
-struct process;
 
 enum thread_state : uint8_t {
     THREAD_NEW,     // never ran
@@ -23,6 +23,7 @@ enum thread_state : uint8_t {
 
 struct thread {
     struct arch_thread arch; // first: entry code finds the registers by this
+    struct thread_counts counts;
     struct process *process;
     struct vmspace *user_space; // its process's; nullptr: it runs in any
     struct list process_node;

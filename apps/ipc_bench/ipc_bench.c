@@ -218,9 +218,10 @@ static status_t measure_queue(void) {
     return handle_close(other_end.handle);
 }
 
-static status_t measure_served(const struct subject *subjects, size_t count, bool separate_calls) {
+static status_t measure_served(const struct subject *subjects, size_t count, struct ipc_answer how) {
     TRY(open_pair(true));
-    TRY(ipc_answer_send(need_ipc(), &(struct ipc_answer) {.channel = other_end, .separate_calls = separate_calls}));
+    how.channel = other_end;
+    TRY(ipc_answer_send(need_ipc(), &how));
     for (size_t i = 0; i < count; i++) {
         TRY(measure(&subjects[i]));
     }
@@ -235,13 +236,18 @@ static status_t start(void) {
         {"call_64_bytes", line_calls, line_messages},    {"call_4_words_timed", timed_calls, word_messages},
         {"call_1_handle", moving_calls, empty_messages},
     };
+    static const struct subject direct[] = {
+        {"upcall_4_words", word_calls, word_messages},
+        {"upcall_64_bytes", line_calls, line_messages},
+    };
     static const struct subject separate = {"send_wait_4_words", round_trips, word_messages};
     static const struct subject generated = {"generated_call_4_words", generated_calls, nullptr};
     TRY(timer_create(&moved));
     TRY(measure(&null));
     TRY(measure_queue());
-    TRY(measure_served(bare, sizeof(bare) / sizeof(bare[0]), false));
-    TRY(measure_served(&separate, 1, true));
+    TRY(measure_served(bare, sizeof(bare) / sizeof(bare[0]), (struct ipc_answer) {}));
+    TRY(measure_served(direct, sizeof(direct) / sizeof(direct[0]), (struct ipc_answer) {.upcall = true}));
+    TRY(measure_served(&separate, 1, (struct ipc_answer) {.separate_calls = true}));
     TRY(measure(&generated));
     TRY(measure_queue_of_messages());
     TRY(measure_folios());

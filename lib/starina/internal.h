@@ -141,7 +141,8 @@ void message_close_handles(struct message_header *header);
 
 void request_begin(struct connection *connection, const struct message_header *header);
 void request_end(void);
-status_t replies_wait(void); // for the next event, and sends the reply to the last one
+status_t replies_begin(void); // before the first replies_wait()
+status_t replies_wait(void);  // for the next event, and sends the reply to the last one
 void replies_flush(struct connection *connection);
 void replies_drop(struct connection *connection);
 

@@ -121,6 +121,9 @@ status_t component_prepare(void) {
 
 [[noreturn]] void component_main(void) {
     status_t status = component_prepare();
+    if (status == OK) {
+        status = replies_begin();
+    }
     if (status != OK) {
         log_error("can't start: %s", status_name(status));
         component_exit(1);

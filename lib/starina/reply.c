@@ -87,21 +87,40 @@ static void transmit(struct connection *connection, size_t slot) {
 // --- Sending and waiting in one ---
 
 static bool may_stage;            // the main loop waits with replies_wait()
-static struct connection *staged; // its reply is in `out`
+static struct connection *staged; // its reply is in `out`; still says so when an upcall's reply was taken from there
 
-status_t replies_wait(void) {
+static bool answer_in_upcall(uint64_t key) {
+    staged = nullptr;
+    dispatch(&(struct event) {.key = key, .kind = EVENT_MESSAGE});
+    return staged != nullptr;
+}
+
+status_t replies_begin(void) {
     may_stage = true;
+    return poll_set_upcall(main_poll, (uint64_t) answer_in_upcall);
+}
+
+static status_t reply_and_wait(void) {
     struct connection *connection = staged;
+    staged = nullptr;
     if (connection == nullptr) {
         return poll_wait(main_poll, DEADLINE_NEVER);
     }
-    staged = nullptr;
     status_t sent = channel_reply_wait(connection->channel, main_poll, DEADLINE_NEVER);
     if (sent == OK) {
         return OK; // its slot is the connection's own, which needs no freeing
     }
     sent_or_stored(connection, sent, connection_index(connection));
     return poll_wait(main_poll, DEADLINE_NEVER);
+}
+
+status_t replies_wait(void) {
+    status_t status;
+    do {
+        status = reply_and_wait();
+    } while (status == OK && thread_buffer->event.kind == EVENT_UPCALL);
+    staged = nullptr;
+    return status;
 }
 
 void replies_flush(struct connection *connection) {

@@ -240,10 +240,10 @@ KERNEL = """
 ffffffff80100140 <entry_syscall>:
 ffffffff80100140:      \tswapgs
 ffffffff80100143:      \tlock
-ffffffff80100144:      \tbtsl\t$0x0, 0x1d7de(%rip) # 0xffffffff8011d960 <kernel_lock_word>
+ffffffff80100144:      \tdecl\t0x1d7de(%rip) # 0xffffffff8011d960 <kernel_lock_word>
 ffffffff8010014c:      \tjb\t0xffffffff801001d9 <entry_syscall+0x99>
 ffffffff80100150:      \tcallq\t*-0x7fee2b00(,%rax,8)
-ffffffff80100157:      \tmovl\t$0x0, 0x1d7b5(%rip) # 0xffffffff8011d960 <kernel_lock_word>
+ffffffff80100157:      \tmovl\t$0x1, 0x1d7b5(%rip) # 0xffffffff8011d960 <kernel_lock_word>
 ffffffff80100161:      \tswapgs
 ffffffff80100164:      \tsysretq
 ffffffff80100200 <kernel_lock>:
@@ -287,7 +287,7 @@ def test_kernel_without_a_routine_that_is_looked_for_is_refused():
 
 def test_kernel_that_takes_no_lock_is_refused():
     with pytest.raises(Fail, match="takes or releases"):
-        kernel_lock.KernelCode(KERNEL.replace("btsl", "btl"))
+        kernel_lock.KernelCode(KERNEL.replace("decl", "incl"))
 
 
 def test_lock_bounds_what_many_cpus_can_do():

@@ -19,6 +19,7 @@ WITHOUT = {
     "interruptible", "entry_tlb_flush", "leave_to_thread", "leave_to_user_call", "leave_user_call", "leave_kernel_call", "leave_full",
     "leave_to_idle",
 }  # fmt: skip
+TAKING = ("decl", "xchgl", "cmpxchgl")
 SWITCHING = ("channel_call", "channel_reply_wait", "poll_wait")
 CALLS = {"entry_syscall", "entry_kernel_call", *(f"entry_kernel_{name}" for name in SWITCHING)}
 FUNCTION = re.compile(r"^([0-9a-f]+) <(\w+)>:$")
@@ -62,9 +63,9 @@ class KernelCode:
 
     def add(self, address, instruction):
         self.addresses.append(address)
-        if WORD in instruction and instruction.startswith(("btsl", "xchgl")):
+        if WORD in instruction and instruction.startswith(TAKING):
             self.takes.add(address)
-        elif WORD in instruction and instruction.startswith("movl\t$0x0,"):
+        elif WORD in instruction and instruction.startswith(("movl\t$", "movl\t%")):
             self.gives.add(address)
 
     @staticmethod

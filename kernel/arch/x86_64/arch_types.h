@@ -27,7 +27,6 @@ struct arch_thread {
     uint64_t rip, rflags;
     uint64_t cs, ss;          // tell user from kernel isolation
     uint64_t resume_full;     // 1: it was interrupted, all registers matter; 0: it runs, or left by a system call
-    uint64_t system_calls;    // it has made
     void *fpu_area;           // XSAVE area
     struct arch_cpu *fpu_cpu; // that it was the last to leave, if that CPU's fpu_owner agrees: its registers are there
     uint64_t has_modes;       // 1: the control words in its area are not the initial ones
@@ -46,19 +45,16 @@ struct arch_cpu {
     bool must_schedule;  // the system call's end is not the way back to the current thread
     volatile uint32_t tlb_requested, tlb_answered; // flushes: counted by who asks, and which of them this CPU has made
     struct arch_thread *fpu_owner;
-    struct control_words {
-        union {
-            struct {
-                uint32_t mxcsr;
-                uint16_t control; // the x87's
-            };
-            uint64_t word;
-        };
-    } control_words; // of the running thread when they were last asked for
+    uint32_t control_words; // of the running thread when they were last asked for: MXCSR, and above it the x87's
     paddr_t active_root;
     uint32_t index;
     uint32_t apic_id;
+    // A call that is under way directly (direct_call.S). `current` is the thread that was called.
+    struct thread *direct_caller;
+    uint32_t direct_begin; // low half of the time-stamp counter
+    int32_t direct_word;   // what the kernel lock's word is meanwhile
 };
+enum { ARCH_DIRECT_WORD_SHIFT = 16 }; // of this CPU's number, counted from 1
 
 // This CPU's struct cpu, whose fields need no pointer.
 #define arch_this_cpu ((struct cpu __attribute__((address_space(256))) *) nullptr)

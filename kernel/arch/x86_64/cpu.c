@@ -118,6 +118,7 @@ void cpu_init(uint32_t index) {
     struct arch_cpu *cpu = &cpus[index].arch;
     cpu->self = cpu;
     cpu->index = index;
+    cpu->direct_word = (int32_t) (index + 1) << ARCH_DIRECT_WORD_SHIFT;
     cpu->kernel_stack_top = (uint64_t) arch_kernel_stacks[index] + KERNEL_STACK_SIZE;
     load_segments(&tables[index]);
     load_gates();

@@ -19,8 +19,8 @@
 
 // Takes the lock and calls. To 2: another CPU has the lock. To 3: something else is to be done first, or a wrong number.
 .macro CALL_KERNEL
-    lock btsl $0, kernel_lock_word(%rip)
-    jc 2f
+    lock decl kernel_lock_word(%rip)
+    jnz 2f
 1:  cmpq %gs:CPU_CALL_LIMIT, %rax
     jae 3f
     callq *syscall_functions(, %rax, 8)
@@ -47,7 +47,7 @@ entry_syscall:
     movq %r10, %rcx
     CALL_KERNEL
     jne leave_thread
-    movl $0, kernel_lock_word(%rip)
+    movl $LOCK_FREE, kernel_lock_word(%rip)
     xorl %edi, %edi // nothing of the kernel's
     xorl %esi, %esi
     xorl %r8d, %r8d
@@ -84,7 +84,7 @@ entry_kernel_call:
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     CALL_KERNEL
     jne leave_thread
-    movl $0, kernel_lock_word(%rip)
+    movl $LOCK_FREE, kernel_lock_word(%rip)
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_RSP(%rcx), %rsp
     sti
@@ -121,8 +121,8 @@ entry_kernel_\name:
     movq %rbp, THREAD_RBP(%r9)
     incq THREAD_SYSTEM_CALLS(%r9)
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
-    lock btsl $0, kernel_lock_word(%rip)
-    jc 2f
+    lock decl kernel_lock_word(%rip)
+    jnz 2f
 1:  cmpq $0, %gs:CPU_CALL_LIMIT
     je 3f
     call fast_\name
@@ -134,14 +134,17 @@ entry_kernel_\name:
     jmp return_from_kernel_call
 .endm
 
-SWITCHING channel_call CALL_CHANNEL_CALL
+// direct_call.S has the way in.
+ENTER_SWITCHING fast_ channel_call
+ENTER_SWITCHING checked_ channel_call
 SWITCHING channel_reply_wait CALL_CHANNEL_REPLY_WAIT
 SWITCHING poll_wait CALL_POLL_WAIT
 
+    .globl return_from_kernel_call
 return_from_kernel_call:
     cmpb $0, %gs:CPU_MUST_SCHEDULE
     jne leave_thread
-    movl $0, kernel_lock_word(%rip)
+    movl $LOCK_FREE, kernel_lock_word(%rip)
     movq %gs:CPU_CURRENT, %rcx
     movq THREAD_RSP(%rcx), %rsp
     sti
@@ -168,12 +171,14 @@ return_from_kernel_call:
     popq %rax
 .endm
 
+    .globl wait_for_lock
 wait_for_lock:
     PUSH_CALL
     call kernel_lock
     POP_CALL
     ret
 
+    .globl call_checked
 call_checked:
     PUSH_CALL
     movq %rax, %rdi

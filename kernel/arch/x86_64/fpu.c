@@ -10,8 +10,8 @@
 
 enum : uint64_t { STATE_X87 = 1, STATE_SSE = 2, STATE_AVX = 4, STATE_AVX512 = 0xe0 };
 enum { LEGACY_SIZE = 512, HEADER_SIZE = 64, CONTROL_AT = 0, MXCSR_AT = 24 };
-// All exceptions masked, as the psABI wants it. MXCSR's lowest bits are no mode but tell what has happened.
-enum : uint32_t { MXCSR_INITIAL = 0x1f80, MXCSR_STATUS_BITS = 6, CONTROL_INITIAL = 0x37f };
+// All exceptions masked, as the psABI wants it.
+enum : uint32_t { MXCSR_INITIAL = CONTROL_WORDS_INITIAL & 0xffff, CONTROL_INITIAL = CONTROL_WORDS_INITIAL >> 16 };
 
 static uint64_t state_mask; // what XSAVE saves; 0: FXSAVE
 static uint32_t area_size = LEGACY_SIZE;
@@ -99,6 +99,13 @@ void arch_thread_leave(struct arch_thread *thread) {
     thread->fpu_cpu = cpu;
 }
 
+void arch_thread_leave_in_call(struct arch_thread *thread) {
+    *control_of(thread->fpu_area) = CONTROL_INITIAL;
+    *mxcsr_of(thread->fpu_area) = MXCSR_INITIAL;
+    thread->has_modes = state_mask == 0;
+    thread->fpu_cpu = nullptr;
+}
+
 [[clang::preserve_most, gnu::noinline]] static void switch_modes(struct arch_thread *from, struct arch_thread *to) {
     arch_thread_leave(from);
     arch_thread_enter(to);
@@ -107,10 +114,9 @@ void arch_thread_leave(struct arch_thread *thread) {
 // Control words are not dead, but seldom changed: if both threads' areas and the registers have the initial ones, nothing
 // is saved. Then what is left in the registers is kept from the other thread, unless that is of the kernel's kind.
 [[gnu::always_inline]] void arch_thread_switch(struct arch_thread *from, struct arch_thread *to, bool is_user) {
-    struct control_words *now = &arch_cpu()->arch.control_words;
-    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(now->mxcsr), "=m"(now->control));
-    constexpr uint64_t INITIAL = MXCSR_INITIAL | (uint64_t) CONTROL_INITIAL << 32;
-    uint64_t unusual = (now->word ^ INITIAL) >> MXCSR_STATUS_BITS | from->has_modes | to->has_modes;
+    uint32_t *now = &arch_cpu()->arch.control_words;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw 2+%0" : "=m"(*now));
+    uint64_t unusual = (*now ^ CONTROL_WORDS_INITIAL) >> MXCSR_STATUS_BITS | from->has_modes | to->has_modes;
     if (unusual != 0) {
         switch_modes(from, to);
     } else if (is_user) {

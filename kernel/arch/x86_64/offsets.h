@@ -30,7 +30,33 @@
 #define THREAD_CS 144
 #define THREAD_SS 152
 #define THREAD_RESUME_FULL 160
-#define THREAD_SYSTEM_CALLS 168
+
+// Of struct thread and others: direct_call.c checks them.
+#define THREAD_TICKS 192
+#define THREAD_SYSTEM_CALLS 200
+#define THREAD_COPIED 224
+#define THREAD_DIRECT_CALLS 232
+#define THREAD_UPCALLS 240
+#define THREAD_PROCESS 248
+#define THREAD_BUFFER 464
+#define PROCESS_CALLED 120
+#define PROCESS_CALLED_OBJECT 128
+#define CHANNEL_PEER 24
+#define CHANNEL_KEY 40
+#define CHANNEL_CALLED 160
+#define CHANNEL_CALLER 168
+#define CHANNEL_TRANSACTION 184
+#define POLL_WAITERS 56
+#define POLL_UPCALL 64
+#define BUFFER_EVENT_KIND 8
+#define BUFFER_OUT 32
+#define BUFFER_OUT_DATA 64
+#define BUFFER_IN 1088
+#define BUFFER_IN_DATA 1120
+#define BUFFER_REPLY 2144
+#define BUFFER_REPLY_DATA 2176
+#define MESSAGE_CLASS_BITS 3
+#define EVENT_OF_UPCALL 9
 
 #define CPU_CURRENT 8
 #define CPU_KERNEL_STACK_TOP 16
@@ -38,6 +64,17 @@
 #define CPU_MUST_SCHEDULE 32
 #define CPU_TLB_REQUESTED 36
 #define CPU_TLB_ANSWERED 40
+
+#define CPU_CONTROL_WORDS 56
+#define CPU_DIRECT_CALLER 80
+#define CPU_DIRECT_BEGIN 88
+#define CPU_DIRECT_WORD 92
+
+#define LOCK_FREE 1 // kernel_lock_word
+
+// MXCSR in the low half, whose lowest bits are no mode but tell what has happened, the x87's above.
+#define CONTROL_WORDS_INITIAL 0x37f1f80
+#define MXCSR_STATUS_BITS 6
 
 #define CALL_CHANNEL_CALL 4
 #define CALL_POLL_WAIT 8

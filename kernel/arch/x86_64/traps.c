@@ -18,7 +18,6 @@ CHECK(rflags, THREAD_RFLAGS);
 CHECK(cs, THREAD_CS);
 CHECK(ss, THREAD_SS);
 CHECK(resume_full, THREAD_RESUME_FULL);
-CHECK(system_calls, THREAD_SYSTEM_CALLS);
 static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0);
 static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
 static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
