@@ -26,7 +26,10 @@ void handle_take(handle_t handle) {
 
 // --- Messages ---
 
-static void deliver_request(struct connection *connection, const struct message *message) {
+// The main loop has its own copy of all that, in which nothing is called, as that would cost it registers.
+#define INLINE [[gnu::always_inline]] static inline
+
+INLINE void deliver_request(struct connection *connection, const struct message *message) {
     uint32_t kind = message->header.kind;
     uint32_t generation = connection->generation;
     request_begin(connection, &message->header);
@@ -43,7 +46,7 @@ static void deliver_request(struct connection *connection, const struct message 
     }
 }
 
-static void deliver(struct connection *connection, struct message *message) {
+INLINE void deliver(struct connection *connection, struct message *message) {
     if ((message->header.kind & MESSAGE_CLASS_MASK) == MESSAGE_REPLY) {
         call_finish(connection, message);
     } else {
@@ -67,7 +70,7 @@ static void writable(struct connection *connection) {
     }
 }
 
-static void dispatch_connection(const struct event *event) {
+INLINE void dispatch_connection(const struct event *event) {
     struct message *message = &thread_buffer->in;
     struct connection *connection = connection_at(key_index(event->key), key_generation(event->key));
     if (connection == nullptr) {
@@ -92,7 +95,7 @@ static void dispatch_connection(const struct event *event) {
     }
 }
 
-void dispatch(const struct event *event) {
+INLINE void dispatch_here(const struct event *event) {
     switch (key_source(event->key)) {
     case SOURCE_CONNECTION:
         dispatch_connection(event);
@@ -104,6 +107,10 @@ void dispatch(const struct event *event) {
         watch_deliver(event);
         break;
     }
+}
+
+void dispatch(const struct event *event) {
+    dispatch_here(event);
 }
 
 // --- Start ---
@@ -135,6 +142,6 @@ status_t component_prepare(void) {
             component_exit(1);
         }
         struct event event = thread_buffer->event;
-        dispatch(&event);
+        dispatch_here(&event);
     }
 }
