@@ -327,13 +327,16 @@ static bool prefetch_ends_with(status_t expected) {
 TEST("a pager that fails, does not answer or goes is an error to who asks for a page first") {
     uint64_t present;
     touched = 0;
-    EXPECT_EQ(paged_make(&shared, 4, 50 * NSEC_PER_MSEC), OK);
+    struct paged impatient;
+    EXPECT_EQ(paged_make(&impatient, 1, NSEC_PER_MSEC), OK);
+    EXPECT_EQ(folio_prefetch(impatient.folio, 0, PAGE_SIZE, DEADLINE_NEVER, &present), ERR_TIMED_OUT);
+    paged_end(&impatient);
+    EXPECT_EQ(paged_make(&shared, 4, PATIENCE), OK);
     EXPECT_EQ(start_thread(prefetch, 1), OK);
     EXPECT(is_event(&shared, EVENT_PAGE_NEEDED, 1, 2));
     EXPECT_EQ(pager_fail(shared.pager, 0, 4 * PAGE_SIZE), OK);
     EXPECT(prefetch_ends_with(ERR_IO));
-    EXPECT_EQ(folio_prefetch(shared.folio, 0, PAGE_SIZE, DEADLINE_NEVER, &present), ERR_TIMED_OUT); // its patience
-    EXPECT_EQ(folio_prefetch(shared.folio, 0, PAGE_SIZE, 1, &present), ERR_TIMED_OUT);              // the deadline
+    EXPECT_EQ(folio_prefetch(shared.folio, 0, PAGE_SIZE, 1, &present), ERR_TIMED_OUT);
     EXPECT_EQ(supply(&shared, 0, 1, 7), OK);
     touched = 0;
     EXPECT_EQ(start_thread(prefetch, 2), OK);

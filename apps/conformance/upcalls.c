@@ -27,10 +27,11 @@ struct server {
     struct message_header late; // of a call that is still to be answered
     bool is_replied;
     uint64_t control_words; // as an upcall found them
-    _Atomic uint32_t upcalls, ended;
+    _Atomic uint32_t upcalls, too_early, ended;
 };
 
 static struct server first, second;
+static _Atomic bool is_held; // no call is to be answered
 
 // --- Servers ---
 
@@ -55,10 +56,14 @@ static void measure_long_time(void) {
     long_time = __builtin_ia32_rdtsc() - begin;
 }
 
+static _Atomic uint32_t steps, steps_meanwhile; // of a thread that computes without end
+
 static void compute(void) {
+    uint32_t before = steps;
     uint64_t begin = __builtin_ia32_rdtsc();
     while (__builtin_ia32_rdtsc() - begin < long_time) {
     }
+    steps_meanwhile = steps - before;
 }
 
 static void call_next(struct server *server) {
@@ -91,6 +96,7 @@ static void answer_late(struct server *server) {
 // False: there is no reply to it now.
 static bool work(struct server *server) {
     struct message_header request = server->buffer->in.header;
+    server->too_early += is_held;
     uint64_t wanted = ((const uint64_t *) server->buffer->in.data)[0];
     if (request.kind == KIND_SEND) {
         answer_late(server);
@@ -306,25 +312,37 @@ TEST("an upcall finds the control words of the ABI, and leaves its caller the ca
     EXPECT(stop(&first));
 }
 
+static status_t hold(bool by_pause) {
+    is_held = true;
+    return by_pause ? poll_pause(first.poll, first.pair.b, 1) : poll_remove(first.poll, first.pair.b.handle);
+}
+
+[[noreturn]] static void let_go(uint64_t by_pause, struct thread_buffer *) {
+    (void) poll_wait(second.nothing, clock_ns() + 5 * NSEC_PER_MSEC);
+    is_held = false;
+    (void) (by_pause != 0 ? poll_pause(first.poll, first.pair.b, 0)
+                          : poll_add(first.poll, first.pair.b.handle, (uint64_t) &first));
+    thread_exit();
+}
+
 TEST("a paused channel, and one that is watched no longer, make no upcall") {
+    thread_t thread;
+    EXPECT_EQ(poll_create(&second.nothing), OK);
     EXPECT_EQ(start(&first), OK);
-    EXPECT_EQ(call(&first, NOTHING), OK);
-    uint32_t upcalls = first.upcalls;
-    struct message *out = message_out();
-    EXPECT_EQ(poll_pause(first.poll, first.pair.b, 1), OK);
-    out->header = (struct message_header) {.kind = KIND_CALL, .length = 16};
-    EXPECT_EQ(channel_call(first.pair.a, clock_ns() + NSEC_PER_MSEC), ERR_TIMED_OUT);
-    EXPECT_EQ(poll_pause(first.poll, first.pair.b, 0), OK);
-    EXPECT_EQ(call(&first, A_WAIT), OK); // what timed out was answered before it, and nobody waited for that
-    EXPECT_EQ(poll_remove(first.poll, first.pair.b.handle), OK);
-    EXPECT_EQ(channel_call(first.pair.a, clock_ns() + NSEC_PER_MSEC), ERR_TIMED_OUT);
-    EXPECT(first.upcalls <= upcalls + 1);
-    EXPECT_EQ(poll_add(first.poll, first.pair.b.handle, (uint64_t) &first), OK);
+    for (uint64_t i = 0; i < 4; i++) {
+        EXPECT_EQ(call(&first, A_WAIT), OK);
+        EXPECT_EQ(hold(i % 2 == 1), OK);
+        EXPECT_EQ(thread_create((uint64_t) let_go, STACK_SIZE, i % 2, &thread), OK);
+        EXPECT_EQ(call(&first, NOTHING), OK);
+        EXPECT_EQ(handle_close(thread.handle), OK);
+    }
+    EXPECT_EQ(first.too_early, 0);
     EXPECT_EQ(poll_set_upcall(first.poll, 0), OK);
-    upcalls = first.upcalls;
+    uint32_t upcalls = first.upcalls;
     EXPECT_EQ(call(&first, NOTHING), OK);
     EXPECT_EQ(first.upcalls, upcalls);
     EXPECT(stop(&first));
+    EXPECT_EQ(handle_close(second.nothing.handle), OK);
 }
 
 TEST("an upcall is a poll's, and in its component's memory") {
@@ -353,14 +371,15 @@ TEST("messages, system calls and time are counted the same with upcalls and with
     EXPECT_EQ(own_info(&before), OK);
     nsec_t begin = clock_ns();
     for (size_t i = 0; i < CALLS; i++) {
-        EXPECT_EQ(call(&first, NOTHING), OK);
+        EXPECT_EQ(call(&first, i % 4 == 0 ? A_SYSTEM_CALL : NOTHING), OK);
     }
     nsec_t end = clock_ns();
     EXPECT_EQ(own_info(&after), OK);
     EXPECT_EQ(after.messages_sent - before.messages_sent, 2 * CALLS);
     EXPECT_EQ(after.messages_received - before.messages_received, 2 * CALLS);
     EXPECT_EQ(after.copied_bytes - before.copied_bytes, 2 * CALLS * 16);
-    EXPECT(after.system_calls - before.system_calls >= CALLS && after.system_calls - before.system_calls <= 2 * CALLS + 10);
+    EXPECT(after.system_calls - before.system_calls >= CALLS &&
+           after.system_calls - before.system_calls <= 2 * CALLS + CALLS / 4 + 10);
     EXPECT(after.cpu_ns - before.cpu_ns <= 2 * (end - begin) + NSEC_PER_MSEC);
     EXPECT(stop(&first));
     EXPECT_EQ(own_info(&before), OK); // the thread's counts stay its component's
@@ -369,7 +388,7 @@ TEST("messages, system calls and time are counted the same with upcalls and with
 
 // --- Others ---
 
-static _Atomic uint32_t steps, should_end;
+static _Atomic uint32_t should_end;
 
 [[noreturn]] static void count_steps(uint64_t, struct thread_buffer *) {
     while (should_end == 0) {
@@ -381,13 +400,15 @@ static _Atomic uint32_t steps, should_end;
 
 TEST("an upcall that computes without end leaves others their time") {
     thread_t counter;
-    steps = should_end = 0;
+    nsec_t deadline = clock_ns() + NSEC_PER_SEC;
+    steps = steps_meanwhile = should_end = 0;
     EXPECT_EQ(start(&first), OK);
     EXPECT_EQ(thread_create((uint64_t) count_steps, STACK_SIZE, 0, &counter), OK);
     EXPECT_EQ(call(&first, NOTHING), OK);
-    uint32_t before = steps;
-    EXPECT_EQ(call(&first, A_LONG_TIME), OK);
-    EXPECT(steps > before);
+    do { // again: a CPU may stand still that long if the host has other things to do
+        EXPECT_EQ(call(&first, A_LONG_TIME), OK);
+    } while (steps_meanwhile == 0 && clock_ns() < deadline);
+    EXPECT(steps_meanwhile != 0);
     should_end = 1;
     EXPECT_EQ(poll_create(&second.nothing), OK);
     EXPECT(becomes(&should_end, 2));
