@@ -1,8 +1,9 @@
 // Channels, polls, handles and the end of objects, on the host: what moves in messages, and what must not be touched after.
 //
-// test-with: kernel/channel.c kernel/handle.c kernel/object.c kernel/poll.c
+// test-with: kernel/channel.c kernel/direct_call.c kernel/handle.c kernel/object.c kernel/poll.c
 #include "channel.h"
 
+#include "direct_call.h"
 #include "folio.h"
 #include "heap.h"
 #include "interrupt.h"
@@ -12,6 +13,7 @@
 #include "syscall.h"
 #include "timer.h"
 #include "trace.h"
+#include "vmspace.h"
 
 #include <test/test.h>
 
@@ -24,6 +26,9 @@ status_t sys_channel_call(struct thread *thread, handle_t handle, uint64_t deadl
 status_t sys_poll_create(struct thread *thread, uint64_t *out_poll);
 status_t sys_poll_add(struct thread *thread, handle_t poll, handle_t object, uint64_t key);
 status_t sys_poll_wait(struct thread *thread, handle_t poll, uint64_t deadline);
+status_t sys_poll_remove(struct thread *thread, handle_t poll, handle_t object);
+status_t sys_poll_pause(struct thread *thread, handle_t poll, handle_t channel, uint32_t paused);
+status_t sys_poll_set_upcall(struct thread *thread, handle_t poll, uint64_t function);
 
 // --- The rest of the kernel ---
 
@@ -65,6 +70,21 @@ void scheduler_make_ready(struct thread *) {
 }
 
 void scheduler_hand_over(struct thread *) {
+}
+
+void scheduler_switched(struct cpu *, struct thread *from, struct thread *to) {
+    from->state = THREAD_BLOCKED;
+    to->state = THREAD_RUNNING;
+}
+
+void timeout_stop(struct timeout *) {
+}
+
+void arch_thread_leave_in_call(struct arch_thread *) {
+}
+
+bool vmspace_covers(const struct vmspace *, vaddr_t address, uint64_t) {
+    return address != 1;
 }
 
 static bool has_none(void) {
@@ -237,4 +257,96 @@ TEST("a call that timed out is over: a late reply finds nobody, and so does the 
     EXPECT_EQ(sys_channel_send(&caller->thread, ends.b), OK);
     component_end(caller);
     EXPECT(caller->thread.state == THREAD_RUNNING);
+}
+
+// --- Direct calls that become ordinary ones ---
+
+enum : vaddr_t { UPCALL = 0x1000 };
+
+struct direct_call {
+    struct component *component; // whose thread calls
+    struct ends ends;
+    handle_t poll;
+    struct thread called;
+    struct thread_buffer buffer;
+    struct cpu cpu;
+    struct vmspace space;
+};
+
+// As direct_call.S leaves it while the upcall runs.
+static struct direct_call *direct_call_begin(void) {
+    struct direct_call *call = calloc(1, sizeof(*call));
+    struct component *component = call->component = component_create(16);
+    component->process.space = &call->space;
+    call->ends = channel_make(component);
+    call->poll = poll_make(component);
+    call->called = (struct thread) {.process = &component->process, .buffer = &call->buffer, .state = THREAD_RUNNING};
+    (void) sys_poll_add(&component->thread, call->poll, call->ends.b, 7);
+    (void) sys_poll_set_upcall(&component->thread, call->poll, UPCALL);
+    (void) sys_poll_wait(&call->called, call->poll, DEADLINE_NEVER);
+    struct channel *channel = channel_of(component, call->ends.a);
+    component->process.handles.called = (struct handle_hint) {call->ends.a, &channel->object};
+    component->buffer.out.header = (struct message_header) {.kind = 64 | MESSAGE_CALL, .length = 8};
+    call->cpu.arch.current = &call->called;
+    call->cpu.arch.direct_caller = &component->thread;
+    return call;
+}
+
+static void direct_call_end(struct direct_call *call) {
+    component_end(call->component);
+    free(call);
+}
+
+TEST("a direct call that is settled is a call in whose course the other thread was woken") {
+    struct direct_call *call = direct_call_begin();
+    struct thread *caller = &call->component->thread;
+    struct channel *channel = channel_of(call->component, call->ends.a);
+    uint32_t transaction = channel->next_transaction;
+    EXPECT(channel->called == channel->receiver && channel->called->waiters == &call->called &&
+           channel->called->upcall == UPCALL);
+    direct_call_settle(&call->cpu);
+    EXPECT(caller->state == THREAD_BLOCKED && caller->call_channel == channel && channel->caller == caller);
+    EXPECT(call->called.state == THREAD_RUNNING && call->called.wait_poll == nullptr && channel->receiver->waiters == nullptr);
+    EXPECT(caller->counts.messages_sent == 1 && caller->counts.system_calls == 1 && call->called.counts.messages_received == 1);
+    EXPECT(channel->next_transaction == transaction + 1);
+    call->buffer.out.header = (struct message_header) {.kind = 64 | MESSAGE_REPLY, .transaction = transaction, .length = 16};
+    EXPECT_EQ(sys_channel_send(&call->called, call->ends.b), OK);
+    EXPECT(caller->state == THREAD_READY && channel->caller == nullptr && call->component->buffer.reply.header.length == 16);
+    direct_call_end(call);
+}
+
+TEST("the caller of a settled call hears that its channel was closed") {
+    struct direct_call *call = direct_call_begin();
+    struct thread *caller = &call->component->thread;
+    direct_call_settle(&call->cpu);
+    process_close_handle(&call->component->process, call->ends.b);
+    EXPECT(caller->state == THREAD_READY && caller->call_channel == nullptr);
+    EXPECT_EQ((status_t) caller->arch.status, ERR_CLOSED);
+    direct_call_end(call);
+}
+
+TEST("direct calls go where a poll with an upcall takes the messages, and nowhere else") {
+    struct direct_call *call = direct_call_begin();
+    struct thread *thread = &call->component->thread;
+    struct channel *channel = channel_of(call->component, call->ends.a);
+    const struct poll *poll = channel->called;
+    EXPECT_EQ(sys_poll_pause(thread, call->poll, call->ends.b, 1), OK);
+    EXPECT(channel->called != poll && channel->receiver != poll);
+    EXPECT_EQ(sys_poll_pause(thread, call->poll, call->ends.b, 0), OK);
+    EXPECT(channel->called == poll && channel->receiver == poll);
+    EXPECT_EQ(sys_poll_set_upcall(thread, call->poll, 0), OK);
+    EXPECT(channel->called != poll && channel->receiver == poll);
+    EXPECT_EQ(sys_poll_set_upcall(thread, call->poll, 1), ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(sys_poll_set_upcall(thread, call->poll, UPCALL), OK);
+    EXPECT(channel->called == poll);
+    call->space.is_user = true;
+    EXPECT_EQ(sys_poll_set_upcall(thread, call->poll, UPCALL), OK);
+    EXPECT(channel->called != poll && channel->receiver == poll);
+    EXPECT_EQ(sys_poll_remove(thread, call->poll, call->ends.b), OK);
+    EXPECT(channel->receiver != poll);
+    EXPECT_EQ(sys_poll_add(thread, call->poll, call->ends.b, 8), OK);
+    EXPECT(channel->receiver == poll);
+    process_close_handle(&call->component->process, call->ends.b);
+    EXPECT(channel->receiver != poll && channel->receiver->waiters == nullptr);
+    direct_call_end(call);
 }

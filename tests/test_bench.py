@@ -25,7 +25,7 @@ from subjects import options_of  # noqa: E402
 IPC_BUDGETS = {"queue_64_bytes": 150, "folio_kib": 3}  # instructions: per message of 64 bytes, per KiB
 CALL_BUDGETS = {
     "user": {"null": 40, "send_4_words": 110, "call_4_words": 400, "call_64_bytes": 450, "call_1_handle": 900, "send_wait_4_words": 500},
-    "kernel": {"call_4_words": 250},
+    "kernel": {"call_4_words": 250, "upcall_4_words": 100},
     "mixed": {"call_4_words": 400},
 }
 OVERCOUNT = 1_000  # instructions of blocks that a fault leaves early: some seventy faults

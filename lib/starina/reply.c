@@ -87,7 +87,7 @@ static void transmit(struct connection *connection, size_t slot) {
 // --- Sending and waiting in one ---
 
 static bool may_stage;            // the main loop waits with replies_wait()
-static struct connection *staged; // its reply is in `out`; still says so when an upcall's reply was taken from there
+static struct connection *staged; // its reply is in `out`; still says so when it was taken from there in an upcall
 
 static bool answer_in_upcall(uint64_t key) {
     staged = nullptr;
@@ -102,7 +102,6 @@ status_t replies_begin(void) {
 
 static status_t reply_and_wait(void) {
     struct connection *connection = staged;
-    staged = nullptr;
     if (connection == nullptr) {
         return poll_wait(main_poll, DEADLINE_NEVER);
     }
@@ -118,7 +117,7 @@ status_t replies_wait(void) {
     status_t status;
     do {
         status = reply_and_wait();
-    } while (status == OK && thread_buffer->event.kind == EVENT_UPCALL);
+    } while (status == OK && thread_buffer->event.kind == EVENT_UPCALL); // what it staged is sent now
     staged = nullptr;
     return status;
 }

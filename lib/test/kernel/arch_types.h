@@ -20,6 +20,8 @@ struct arch_cpu {
     uint64_t call_limit;
     bool must_schedule;
     uint32_t index;
+    struct thread *direct_caller;
+    uint32_t direct_begin;
 };
 
 struct arch_fault {
