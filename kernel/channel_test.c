@@ -72,7 +72,7 @@ void scheduler_make_ready(struct thread *) {
 void scheduler_hand_over(struct thread *) {
 }
 
-void scheduler_switched(struct cpu *, struct thread *from, struct thread *to) {
+void scheduler_switched(struct cpu *, struct thread *from, struct thread *to, nsec_t) {
     from->state = THREAD_BLOCKED;
     to->state = THREAD_RUNNING;
 }

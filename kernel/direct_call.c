@@ -57,5 +57,5 @@ void direct_call_settle(struct cpu *cpu) {
     poll_forget_waiter(called);
     timeout_stop(&called->timeout);
     called->counts.messages_received++;
-    scheduler_switched(cpu, caller, called);
+    scheduler_switched(cpu, caller, called, cpu->arch.direct_deadline);
 }

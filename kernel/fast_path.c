@@ -207,8 +207,9 @@ INLINE struct syscall_result wake(struct thread *thread, struct thread *to, stru
     return done;
 }
 
-[[gnu::noinline]] static struct syscall_result send_to_waiter(uint64_t handle, struct channel *channel, struct header_words words,
-                                                              struct thread *thread, struct thread *waiter) {
+[[gnu::noinline]] static struct syscall_result send_to_waiter(uint64_t handle, struct channel *channel,
+                                                              struct header_words words, struct thread *thread,
+                                                              struct thread *waiter) {
     if (!scheduler_may_queue(waiter)) {
         return enter_channel_send(handle, 0, 0, 0, 0, thread);
     }
@@ -242,7 +243,8 @@ struct syscall_result enter_fast_channel_send(uint64_t handle, uint64_t, uint64_
         return send_to_caller(handle, peer, words, thread);
     }
     struct thread *waiter = waiter_of(channel);
-    return waiter != nullptr ? send_to_waiter(handle, channel, words, thread, waiter) : send_to_queue(handle, peer, words, thread);
+    return waiter != nullptr ? send_to_waiter(handle, channel, words, thread, waiter)
+                             : send_to_queue(handle, peer, words, thread);
 }
 
 // --- Calls and replies that are not that simple, and still switch at once ---

@@ -539,9 +539,10 @@ static void set_idle(struct cpu *cpu, bool is_idle) {
     return is_first;
 }
 
-void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to) {
+void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to, nsec_t deadline) {
     from->state = THREAD_BLOCKED;
     from->level |= 1;
+    timeout_start(&from->timeout, deadline, wait_timed_out);
     to->state = THREAD_RUNNING;
     to->cpu = cpu;
     cpu->switches++;

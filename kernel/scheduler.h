@@ -62,8 +62,9 @@ static inline void scheduler_charge(struct thread *from, struct thread *to) {
 }
 bool scheduler_switch_to(struct thread *from, struct thread *to, nsec_t deadline);
 
-// A CPU, this one or another, went from one thread to another by itself, whatever else was ready.
-void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to);
+// A CPU, this one or another, went from one thread, which blocks until a deadline, to another by itself, whatever else was
+// ready.
+void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to, nsec_t deadline);
 
 // The one that is to go on when the running one blocks, and may be switched to; nullptr: none, or it was interrupted, so that
 // there is more to be done. It stays until it is taken.

@@ -239,6 +239,7 @@ static status_t start(void) {
     static const struct subject direct[] = {
         {"upcall_4_words", word_calls, word_messages},
         {"upcall_64_bytes", line_calls, line_messages},
+        {"upcall_4_words_timed", timed_calls, word_messages},
     };
     static const struct subject separate = {"send_wait_4_words", round_trips, word_messages};
     static const struct subject generated = {"generated_call_4_words", generated_calls, nullptr};

@@ -43,7 +43,7 @@ enum event_kind : uint32_t {
     EVENT_EXIT = 6,        // a process: value is its enum exit_reason
     EVENT_PAGE_NEEDED = 7, // a pager: somebody waits for the page at offset `value`, and may want `size` bytes
     EVENT_PAGE_DIRTY = 8,  // a pager: `size` bytes from offset `value` on were written; told once until pager_write_begin
-    EVENT_UPCALL = 9,      // none: the poll's upcall took a message, which is answered if it returned true but not yet replied to
+    EVENT_UPCALL = 9, // none: the poll's upcall took a message, which is answered if it returned true but not yet replied to
 };
 
 struct event {

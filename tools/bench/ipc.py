@@ -25,6 +25,7 @@ TITLES = {
     "call_1_handle": "1 handle, moved",
     "upcall_4_words": "4 words, by an upcall where it can be",
     "upcall_64_bytes": "64 bytes, by an upcall where it can be",
+    "upcall_4_words_timed": "4 words, the same with a deadline",
     "send_wait_4_words": "send, wait, send, wait: 4 words",
     "generated_call_4_words": "4 words, generated code on both sides",
     "queue_64_bytes": "64 bytes through a queue in shared memory",

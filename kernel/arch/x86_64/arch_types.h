@@ -51,8 +51,9 @@ struct arch_cpu {
     uint32_t apic_id;
     // A call that is under way directly (direct_call.S). `current` is the thread that was called.
     struct thread *direct_caller;
-    uint32_t direct_begin; // low half of the time-stamp counter
-    int32_t direct_word;   // what the kernel lock's word is meanwhile
+    uint32_t direct_begin;    // low half of the time-stamp counter
+    int32_t direct_word;      // what the kernel lock's word is meanwhile
+    uint64_t direct_deadline; // the call's, not before the next interrupt of the timer
 };
 enum { ARCH_DIRECT_WORD_SHIFT = 16 }; // of this CPU's number, counted from 1
 

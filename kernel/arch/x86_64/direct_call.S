@@ -37,8 +37,8 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     movq POLL_WAITERS(%r11), %r14
     testq %r14, %r14
     jz ordinary
-    cmpq $-1, %r13 // DEADLINE_NEVER
-    jne ordinary
+    cmpq %gs:CPU_ARMED, %r13 // else it could pass without an interrupt, of which it will be heeded
+    jb ordinary
     stmxcsr %gs:CPU_CONTROL_WORDS
     fnstcw %gs:CPU_CONTROL_WORDS + 2
     movl %gs:CPU_CONTROL_WORDS, %ecx
@@ -63,6 +63,7 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     movl %eax, BUFFER_IN + 4(%r12)
     movq CHANNEL_PEER(%rdx), %rax
     movq CHANNEL_KEY(%rax), %rdi
+    movq %r13, %gs:CPU_DIRECT_DEADLINE
     movq %rbx, %gs:CPU_DIRECT_CALLER
     movq %r14, %gs:CPU_CURRENT
     rdtsc

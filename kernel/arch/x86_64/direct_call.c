@@ -36,5 +36,7 @@ CHECK(arch_cpu, control_words, CPU_CONTROL_WORDS);
 CHECK(arch_cpu, direct_caller, CPU_DIRECT_CALLER);
 CHECK(arch_cpu, direct_begin, CPU_DIRECT_BEGIN);
 CHECK(arch_cpu, direct_word, CPU_DIRECT_WORD);
+CHECK(arch_cpu, direct_deadline, CPU_DIRECT_DEADLINE);
+CHECK(cpu, armed, CPU_ARMED);
 static_assert(MESSAGE_CLASS_BITS == MESSAGE_CLASS_MASK && MESSAGE_CALL == 0);
 static_assert(EVENT_OF_UPCALL == EVENT_UPCALL);

@@ -69,6 +69,8 @@
 #define CPU_DIRECT_CALLER 80
 #define CPU_DIRECT_BEGIN 88
 #define CPU_DIRECT_WORD 92
+#define CPU_DIRECT_DEADLINE 96
+#define CPU_ARMED 1224
 
 #define LOCK_FREE 1 // kernel_lock_word
 

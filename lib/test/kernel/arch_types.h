@@ -22,6 +22,7 @@ struct arch_cpu {
     uint32_t index;
     struct thread *direct_caller;
     uint32_t direct_begin;
+    uint64_t direct_deadline;
 };
 
 struct arch_fault {
