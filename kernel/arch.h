@@ -54,7 +54,7 @@ extern const uint8_t archive_start[], archive_end[];
 // Boot CPU: paging on, boot_info filled in, console works; lock not yet used.
 [[noreturn]] void kernel_main(void);
 [[noreturn]] void kernel_cpu_main(void); // each further CPU, once its arch_cpu is set up
-// A vector from arch_vector_allocate; already acknowledged to the LAPIC.
+// A vector from arch_vector_allocate; it calls arch_interrupt_end.
 [[noreturn]] void kernel_on_interrupt(unsigned vector);
 [[noreturn]] void kernel_on_timer(void);      // this CPU's arch_timer_set deadline passed
 [[noreturn]] void kernel_on_reschedule(void); // another CPU sent arch_send_reschedule
@@ -185,10 +185,13 @@ paddr_t arch_image_to_physical(const void *pointer); // pointers into the kernel
 
 status_t arch_vector_allocate(unsigned *out_vector); // ERR_NO_MEMORY when all are taken
 void arch_vector_free(unsigned vector);
+enum { LINES_MAX = 256 };
 // Masked at first. ERR_INVALID_ARGUMENT: no such line.
 status_t arch_line_route(uint32_t line, unsigned vector, uint32_t interrupt_flags);
 void arch_line_mask(uint32_t line, bool masked);
 void arch_vector_message(unsigned vector, uint32_t *out_address, uint32_t *out_data); // MSI to the boot CPU
+// The CPU may be interrupted by the same again: at once, by a line that is asserted and not masked.
+void arch_interrupt_end(void);
 
 // --- Time ---
 

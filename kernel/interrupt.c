@@ -10,10 +10,10 @@
 #include "trace.h"
 
 enum : uint32_t { LINE_NONE = UINT32_MAX };
-enum { VECTOR_COUNT = 256, LINE_COUNT = 256 };
+enum { VECTOR_COUNT = 256 };
 
 static struct interrupt *by_vector[VECTOR_COUNT];
-static bool line_is_taken[LINE_COUNT];
+static bool line_is_taken[LINES_MAX];
 
 uint64_t interrupt_count, interrupt_timer_count;
 
@@ -47,10 +47,11 @@ bool interrupt_collect(struct interrupt *interrupt, struct thread *thread) {
     interrupt_count++;
     trace(TRACE_INTERRUPT, vector, 0);
     struct interrupt *interrupt = by_vector[vector];
+    if (interrupt != nullptr && interrupt->is_level) {
+        arch_line_mask(interrupt->line, true);
+    }
+    arch_interrupt_end();
     if (interrupt != nullptr) {
-        if (interrupt->is_level) {
-            arch_line_mask(interrupt->line, true);
-        }
         interrupt->count++;
         watch_signal(&interrupt->watch);
     }
@@ -84,7 +85,7 @@ status_t sys_interrupt_create(struct thread *thread, handle_t resource, uint32_t
                               uint64_t *out_interrupt) {
     struct object *object;
     TRY(handle_get(&thread->process->handles, resource, OBJECT_RESOURCE, 0, &object));
-    if (line >= LINE_COUNT || (flags & ~(INTERRUPT_LEVEL | INTERRUPT_ACTIVE_LOW)) != 0) {
+    if (line >= LINES_MAX || (flags & ~(INTERRUPT_LEVEL | INTERRUPT_ACTIVE_LOW)) != 0) {
         return ERR_INVALID_ARGUMENT;
     }
     if (line_is_taken[line]) {

@@ -250,6 +250,16 @@ def test_wrong_segments_of_a_connection_do_not_disturb_it(wire):
     assert connection.receive_all().startswith(b"HTTP/1.1 404 ")
 
 
+@pytest.mark.parametrize("wire", ["user-microvm-1"], indirect=True)  # level-triggered, and no interrupts between CPUs
+def test_one_frame_is_one_interrupt(wire):
+    """A line that is opened while its device still asserts it interrupts again, with nothing to say."""
+    frames, others = 200, 50  # those of asking for the counters, and of the timer
+    before = wire.status()["interrupts"]
+    for number in range(frames):
+        wire.echo(number)
+    assert frames * 0.5 < wire.status()["interrupts"] - before < frames + others
+
+
 def test_random_frames_do_no_harm(wire):
     send_random_frames(wire, 3000)
 

@@ -1,14 +1,15 @@
 // Brings a virtio device's interrupts to its driver.
 #include <virtio/virtio.h>
 
-// Acknowledged first: what the device does from here on interrupts again.
+// The device first, which lowers the line, or that would interrupt once more; both before the work: what the device does from
+// here on interrupts again.
 static void handle(void *context) {
     const struct virtio_vector *vector = context;
     struct virtio_device *device = vector->device;
+    uint32_t cause = device->transport->get_cause != nullptr ? device->transport->get_cause(device) : vector->cause;
     if (interrupt_acknowledge(vector->interrupt) != OK) {
         log_error("can't acknowledge an interrupt");
     }
-    uint32_t cause = device->transport->get_cause != nullptr ? device->transport->get_cause(device) : vector->cause;
     if (cause != 0) {
         device->on_interrupt(device->context, cause);
     }

@@ -22,6 +22,12 @@ static struct ioapic {
 } ioapics[IOAPIC_MAX];
 static unsigned ioapic_count;
 
+// What was written for each line, which takes less than reading it.
+static struct line {
+    const struct ioapic *ioapic;
+    uint32_t index, low;
+} lines[LINES_MAX];
+
 static uint32_t read(const struct ioapic *ioapic, uint32_t index) {
     ioapic->registers[0] = index;
     return ioapic->registers[4];
@@ -67,18 +73,17 @@ status_t arch_line_route(uint32_t line, unsigned vector, uint32_t interrupt_flag
         return ERR_INVALID_ARGUMENT;
     }
     uint32_t index = REGISTER_REDIRECTION + 2 * (line - ioapic->first_line);
-    uint32_t low = vector | REDIRECTION_MASKED | ((interrupt_flags & INTERRUPT_LEVEL) != 0 ? REDIRECTION_LEVEL : 0) |
+    uint32_t low = vector | ((interrupt_flags & INTERRUPT_LEVEL) != 0 ? REDIRECTION_LEVEL : 0) |
                    ((interrupt_flags & INTERRUPT_ACTIVE_LOW) != 0 ? REDIRECTION_ACTIVE_LOW : 0);
     write(ioapic, index + 1, cpus[0].arch.apic_id << 24);
-    write(ioapic, index, low);
+    lines[line] = (struct line) {ioapic, index, low};
+    arch_line_mask(line, true);
     return OK;
 }
 
 void arch_line_mask(uint32_t line, bool masked) {
-    const struct ioapic *ioapic = ioapic_of(line);
-    uint32_t index = REGISTER_REDIRECTION + 2 * (line - ioapic->first_line);
-    uint32_t low = read(ioapic, index) & ~REDIRECTION_MASKED;
-    write(ioapic, index, low | (masked ? REDIRECTION_MASKED : 0));
+    const struct line *routed = &lines[line];
+    write(routed->ioapic, routed->index, routed->low | (masked ? REDIRECTION_MASKED : 0));
 }
 
 // --- Vectors ---

@@ -52,7 +52,7 @@ void lapic_send(uint32_t apic_id, uint32_t command) {
     write(REGISTER_ICR_LOW, command);
 }
 
-void lapic_acknowledge(void) {
+void arch_interrupt_end(void) {
     write(REGISTER_EOI, 0);
 }
 

@@ -81,14 +81,14 @@ static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
     if (vector <= VECTOR_FAULT_LAST) {
         on_exception(vector, error_code);
     }
-    if (vector != VECTOR_SPURIOUS) {
-        lapic_acknowledge();
-    }
     kernel_lock();
     switch (vector) {
     case VECTOR_TIMER:
+        arch_interrupt_end();
         kernel_on_timer();
     case VECTOR_RESCHEDULE:
+        arch_interrupt_end();
+        kernel_on_reschedule();
     case VECTOR_SPURIOUS:
         kernel_on_reschedule();
     default:

@@ -45,7 +45,6 @@ enum : uint32_t {
 void lapic_init_boot(void);
 void lapic_init(void); // this CPU's
 void lapic_send(uint32_t apic_id, uint32_t command);
-void lapic_acknowledge(void);
 uint32_t lapic_id(void);
 void lapic_timer_start(uint32_t ticks); // 1 ns each; 0 stops it
 uint32_t lapic_timer_left(void);
