@@ -230,6 +230,18 @@ def test_what_is_no_frame_does_no_harm(wire, name):
     assert wire.get("/")
 
 
+UNSOUND_IP = (
+    {"header_checksum": 0x1234},
+    {"length": 1000},
+    {"length": 39},
+    {"version": 5},
+    {"words": 4},
+    {"fragment": 0x2000},  # more follow
+    {"fragment": 1},
+    {"destination": STRANGER},
+)
+
+
 def test_wrong_segments_of_a_connection_do_not_disturb_it(wire):
     connection = wire.connect()
     for broken in (
@@ -244,9 +256,32 @@ def test_wrong_segments_of_a_connection_do_not_disturb_it(wire):
         connection.packet(ACK, b"later", offset=100),  # out of order
         connection.packet(ACK, b"x", value=0x1234),
         connection.packet(URG | ACK, urgent=9),
+        *(connection.packet(PSH | ACK, b"x", ip=fields) for fields in UNSOUND_IP),
     ):
         wire.send_ip(broken)
     connection.send(b"GET /api/nothing HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+    assert connection.receive_all().startswith(b"HTTP/1.1 404 ")
+
+
+def test_unsound_segments_of_a_connection_are_counted(wire):
+    connection = wire.connect()
+    before = wire.status()["frames_dropped"]
+    for fields in UNSOUND_IP:
+        wire.send_ip(connection.packet(PSH | ACK, b"x", ip=fields))
+    assert wire.status()["frames_dropped"] == before + len(UNSOUND_IP)
+
+
+def test_odd_segments_of_a_connection_are_received(wire):
+    """With IP options, with bytes behind the packet, and plain."""
+    connection = wire.connect()
+    pieces = (
+        (b"GET /api/nothing HTTP/1.1\r\n", {"options": option(7, 11, 4)}, b""),
+        (b"Host: t\r\n", {}, b"?" * 20),
+        (b"Connection: close\r\n\r\n", {}, b""),
+    )
+    for text, fields, behind in pieces:
+        wire.send_ip(connection.packet(PSH | ACK, text, ip=fields) + behind)
+        connection.sequence += len(text)
     assert connection.receive_all().startswith(b"HTTP/1.1 404 ")
 
 

@@ -181,10 +181,10 @@ class Connection:
         self.sequence, self.expected = self.sequence + 1, (answer.sequence + 1) % 2**32
         self.segment(ACK)
 
-    def packet(self, flags, payload=b"", *, offset=0, acknowledged=None, **fields):
+    def packet(self, flags, payload=b"", *, offset=0, acknowledged=None, ip=None, **fields):
         acknowledged = self.expected if acknowledged is None else acknowledged % 2**32
         sequence = (self.sequence + offset) % 2**32
-        return ipv4(tcp(self.source_port, self.port, sequence, acknowledged, flags, payload, **fields), TCP)
+        return ipv4(tcp(self.source_port, self.port, sequence, acknowledged, flags, payload, **fields), TCP, **(ip or {}))
 
     def segment(self, flags, payload=b""):
         self.wire.send_ip(self.packet(flags, payload))

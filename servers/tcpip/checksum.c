@@ -25,7 +25,7 @@ uint64_t checksum_add(uint64_t sum, uint64_t other) {
 }
 
 // Of an odd number of bytes, the last one counts as the first of a word.
-uint64_t checksum_of(const uint8_t *at, size_t size) {
+uint64_t checksum_of_bytes(const uint8_t *at, size_t size) {
     enum : size_t { BLOCK = 128, WORD = sizeof(uint64_t) };
     uint64_t sum = 0;
     for (; size >= BLOCK; size -= BLOCK, at += BLOCK) {

@@ -10,10 +10,10 @@
 #include "acks.h"
 #include "clocks.h"
 #include "cut.h"
+#include "direct.h"
 #include "link.h"
 #include "needs.h"
 #include "offload.h"
-#include "port.h"
 #include "stack.h"
 #include "transmit.h"
 
@@ -90,12 +90,14 @@ static status_t input_packet(struct frame first) {
     status_t status = (first.flags & FRAME_MORE) != 0 ? packet_complete(packet) : OK;
     link_counters.received++;
     offload_trust(link.netif, (first.flags & FRAME_CHECKSUM_CORRECT) != 0);
+    if (status == OK && direct_input(link.netif, packet)) {
+        return OK;
+    }
     bool is_sound = status == OK && is_complete(packet->payload, packet->len);
     if (!is_sound || link.netif->input(packet, link.netif) != ERR_OK) {
         link_counters.dropped++;
         pbuf_free(packet);
     }
-    port_restore_list();
     return status;
 }
 

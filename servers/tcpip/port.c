@@ -4,8 +4,7 @@
 #include <lwip/opt.h>
 #include <lwip/priv/tcp_priv.h>
 
-#include "port.h"
-#include "tcp_stream.h"
+#include "direct.h"
 
 #include <starina/component.h>
 
@@ -42,7 +41,7 @@ static struct tcp_pcb *oldest_half_open(const struct tcp_pcb_listen *listener) {
 // Called with each segment that found its connection. A flood of SYNs that never go on must not keep honest clients
 // out: when the backlog is full, the newest takes the place of the oldest.
 int port_admit(struct tcp_pcb *pcb, const struct tcp_hdr *header) {
-    port_restore_list();
+    direct_found();
     if (pcb->state != LISTEN || (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
         return ERR_OK;
     }
@@ -74,25 +73,6 @@ static bool is_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, const
            pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
 }
 
-// lwIP looks for a packet's connection from the front of its list on, however long that is. Where we know which one it
-// will find, the list begins with that until it has.
-static struct tcp_pcb *whole_list; // nullptr: nothing is left out
-
-static void shorten_list(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    struct tcp_pcb *pcb = tcp_stream_expect(lwip_ntohs(tcp->src), lwip_ntohs(tcp->dest));
-    if (pcb != nullptr && pcb->state == ESTABLISHED && is_between(pcb, ip, tcp)) {
-        whole_list = tcp_active_pcbs;
-        tcp_active_pcbs = pcb;
-    }
-}
-
-void port_restore_list(void) {
-    if (whole_list != nullptr) {
-        tcp_active_pcbs = whole_list;
-        whole_list = nullptr;
-    }
-}
-
 // A SYN behind all that an old connection has received begins a new one between the same ports, and the old one need
 // wait no longer (RFC 1122 §4.2.2.13). lwIP would answer for the old one until its time is over, and keep out a remote
 // host that uses the port again.
@@ -112,8 +92,6 @@ int port_prepare(const struct pbuf *packet) {
     const struct tcp_hdr *tcp = tcp_header(packet);
     if (tcp != nullptr && (TCPH_FLAGS(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
         recycle(ip, tcp);
-    } else if (tcp != nullptr) {
-        shorten_list(ip, tcp);
     }
     return 0; // lwIP goes on with the packet
 }

@@ -1,0 +1,90 @@
+// lwIP asks of each frame, one after the other, whether it is for us, sound, whole, TCP, and then looks for its connection from
+// the front of a list on. Here all of that is checked at once of segments of open connections. Whatever is not beyond doubt lwIP
+// gets as it came: it refuses and counts.
+#include <lwip/ip.h>
+#include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/ethernet.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/tcp.h>
+
+#include "checksum.h"
+#include "direct.h"
+#include "tcp_stream.h"
+
+enum : size_t { HEADERS = SIZEOF_ETH_HDR + IP_HLEN };
+enum : uint8_t { VERSION_4_NO_OPTIONS = 0x45, TO_A_GROUP = 1 }; // the latter in an Ethernet address's first byte
+
+static bool is_for(const struct netif *netif, const struct eth_hdr *ethernet, const struct ip_hdr *ip) {
+    return ethernet->type == PP_HTONS(ETHTYPE_IP) && (ethernet->dest.addr[0] & TO_A_GROUP) == 0 &&
+           ip->dest.addr == netif_ip4_addr(netif)->addr && netif_is_up(netif);
+}
+
+static bool is_whole_segment(const struct ip_hdr *ip) {
+    return ip->_v_hl == VERSION_4_NO_OPTIONS && IPH_PROTO(ip) == IP_PROTO_TCP &&
+           (IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) == 0 &&
+           checksum_fold(checksum_of_header((const uint8_t *) ip)) == UINT16_MAX;
+}
+
+static bool is_open_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, uint16_t remote_port, uint16_t local_port) {
+    return pcb->state == ESTABLISHED && pcb->remote_port == remote_port && pcb->local_port == local_port &&
+           pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
+}
+
+static struct tcp_pcb *find_open(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
+    uint16_t remote_port = lwip_ntohs(tcp->src), local_port = lwip_ntohs(tcp->dest);
+    struct tcp_pcb *pcb = tcp_stream_expect(remote_port, local_port);
+    return pcb != nullptr && is_open_between(pcb, ip, remote_port, local_port) ? pcb : nullptr;
+}
+
+// Until lwIP has found the connection, its list has that alone: whatever the driver writes into the frame meanwhile, there is no
+// other to be found and moved to the front.
+static struct tcp_pcb *whole_list; // nullptr: nothing is left out
+static struct tcp_pcb *behind;     // in the whole list, the one in the short list
+
+static void shorten_list(struct tcp_pcb *pcb) {
+    whole_list = tcp_active_pcbs;
+    behind = pcb->next;
+    tcp_active_pcbs = pcb;
+    pcb->next = nullptr;
+}
+
+void direct_found(void) {
+    if (whole_list != nullptr) {
+        tcp_active_pcbs->next = behind;
+        tcp_active_pcbs = whole_list;
+        whole_list = nullptr;
+    }
+}
+
+// What ip4_input leaves behind for tcp_input.
+static void describe(struct netif *netif, const struct ip_hdr *ip) {
+    ip_data.current_netif = ip_data.current_input_netif = netif;
+    ip_data.current_ip4_header = ip;
+    ip_data.current_ip_header_tot_len = IP_HLEN;
+    ip_data.current_iphdr_src.addr = ip->src.addr;
+    ip_data.current_iphdr_dest.addr = ip->dest.addr;
+}
+
+bool direct_input(struct netif *netif, struct pbuf *packet) {
+    const struct eth_hdr *ethernet = packet->payload;
+    const struct ip_hdr *ip = (const struct ip_hdr *) (const void *) ((const uint8_t *) packet->payload + SIZEOF_ETH_HDR);
+    const struct tcp_hdr *tcp = (const struct tcp_hdr *) (const void *) ((const uint8_t *) packet->payload + HEADERS);
+    if (packet->len < HEADERS + TCP_HLEN || !is_for(netif, ethernet, ip) || !is_whole_segment(ip)) {
+        return false;
+    }
+    size_t length = (size_t) SIZEOF_ETH_HDR + lwip_ntohs(IPH_LEN(ip)); // read once: the driver may change it
+    struct tcp_pcb *pcb = find_open(ip, tcp);
+    if (pcb == nullptr || length < HEADERS + TCP_HLEN || length > packet->tot_len) {
+        return false;
+    }
+    if (length < packet->tot_len) {
+        pbuf_realloc(packet, (uint16_t) length); // without what fills up a short frame
+    }
+    pbuf_remove_header(packet, HEADERS);
+    describe(netif, ip);
+    shorten_list(pcb);
+    tcp_input(packet, netif);
+    direct_found(); // or its checksum was wrong
+    return true;
+}
