@@ -34,53 +34,34 @@ static bool is_checksum_correct(const struct nic *nic, struct nic_header header)
     return virtio_has(&nic->device, NIC_RECEIVE_CHECKSUM) && (header.flags & (HEADER_NEEDS_CHECKSUM | HEADER_DATA_VALID)) != 0;
 }
 
+static bool is_expected(const struct nic *nic) {
+    return nic->incoming.count > 0;
+}
+
 // The frame does not reach the client, nor does what is still to come of it.
-static void drop_incoming(struct nic *nic, uint64_t *counter) {
+static void drop(struct nic *nic, uint16_t missing, uint64_t *counter) {
     for (uint16_t i = 0; i < nic->incoming.count; i++) {
         recycle(nic, nic->incoming.parts[i].buffer);
     }
-    nic->skip = nic->incoming.missing;
+    nic->skip = missing;
     nic->incoming.count = 0;
     (*counter)++;
 }
 
-static void add_incoming(struct nic *nic, struct frame part) {
+static void keep(struct nic *nic, struct frame part) {
     nic->incoming.parts[nic->incoming.count++] = part;
     nic->incoming.length += part.length;
 }
 
-// The header is the device's word, or even the client's: it may cost frames, nothing else.
-static void begin_incoming(struct nic *nic, struct frame part, uint32_t written) {
-    struct nic_header header = read_header(nic, part);
-    uint16_t limit = virtio_has(&nic->device, NIC_RECEIVE_LARGE) ? FRAME_PARTS_MAX : 1;
-    nic->incoming.missing = header.buffer_count > 1 && header.buffer_count <= FRAME_HALF ? header.buffer_count - 1 : 0;
-    nic->incoming.length = 0;
-    part.length = written > NIC_HEADER_SIZE ? (uint16_t) (written - NIC_HEADER_SIZE) : 0;
-    part.flags = is_checksum_correct(nic, header) ? FRAME_CHECKSUM_CORRECT : 0;
-    add_incoming(nic, part);
-    if (part.length < ETHERNET_HEADER_SIZE) {
-        drop_incoming(nic, &nic->counters.dropped_short);
-    } else if (header.buffer_count > limit) {
-        drop_incoming(nic, &nic->counters.dropped_spanning);
-    }
-}
-
-// Only the first part has a header.
-static void continue_incoming(struct nic *nic, struct frame part, uint32_t written) {
-    nic->incoming.missing--;
-    part.offset -= NIC_HEADER_SIZE;
-    part.length = (uint16_t) written;
-    add_incoming(nic, part);
-    if (part.length == 0 || nic->incoming.length > UINT16_MAX) {
-        drop_incoming(nic, &nic->counters.dropped_spanning);
-    }
+static void count_received(struct nic *nic, uint32_t length) {
+    nic->counters.received_frames++;
+    nic->counters.received_bytes += length;
 }
 
 static status_t give_incoming(struct nic *nic) {
     uint16_t count = nic->incoming.count;
     nic->incoming.count = 0;
-    nic->counters.received_frames++;
-    nic->counters.received_bytes += nic->incoming.length;
+    count_received(nic, nic->incoming.length);
     for (uint16_t i = 0; i < count; i++) {
         struct frame part = nic->incoming.parts[i];
         part.flags |= i + 1 < count ? FRAME_MORE : 0;
@@ -89,18 +70,50 @@ static status_t give_incoming(struct nic *nic) {
     return OK;
 }
 
+// The header is the device's word, or even the client's: it may cost frames, nothing else. Most frames are whole at once.
+static status_t receive_first(struct nic *nic, struct frame part, uint32_t written) {
+    struct nic_header header = read_header(nic, part);
+    uint16_t limit = virtio_has(&nic->device, NIC_RECEIVE_LARGE) ? FRAME_PARTS_MAX : 1;
+    uint16_t missing = header.buffer_count > 1 && header.buffer_count <= FRAME_HALF ? header.buffer_count - 1 : 0;
+    part.length = written > NIC_HEADER_SIZE ? (uint16_t) (written - NIC_HEADER_SIZE) : 0;
+    part.flags = is_checksum_correct(nic, header) ? FRAME_CHECKSUM_CORRECT : 0;
+    if (part.length < ETHERNET_HEADER_SIZE || header.buffer_count > limit) {
+        recycle(nic, part.buffer);
+        bool is_short = part.length < ETHERNET_HEADER_SIZE;
+        drop(nic, missing, is_short ? &nic->counters.dropped_short : &nic->counters.dropped_spanning);
+        return OK;
+    }
+    if (missing == 0) {
+        count_received(nic, part.length);
+        return frame_give(&nic->end, FRAME_RECEIVED, part);
+    }
+    nic->incoming.missing = missing;
+    nic->incoming.length = 0;
+    keep(nic, part);
+    return OK;
+}
+
+// Only the first part has a header.
+static status_t receive_next(struct nic *nic, struct frame part, uint32_t written) {
+    nic->incoming.missing--;
+    part.offset -= NIC_HEADER_SIZE;
+    part.length = (uint16_t) written;
+    keep(nic, part);
+    if (part.length == 0 || nic->incoming.length > UINT16_MAX) {
+        drop(nic, nic->incoming.missing, &nic->counters.dropped_spanning);
+        return OK;
+    }
+    return nic->incoming.missing == 0 ? give_incoming(nic) : OK;
+}
+
 static status_t receive_one(struct nic *nic, struct virtqueue_done done) {
     struct frame part = {.buffer = (uint16_t) done.token, .offset = FRAME_HEADROOM};
     if (nic->skip > 0) {
         nic->skip--;
         recycle(nic, part.buffer);
-    } else if (nic->incoming.count == 0) {
-        begin_incoming(nic, part, done.length);
-    } else {
-        continue_incoming(nic, part, done.length);
+        return OK;
     }
-    bool is_whole = nic->incoming.count > 0 && nic->incoming.missing == 0;
-    return is_whole ? give_incoming(nic) : OK;
+    return is_expected(nic) ? receive_next(nic, part, done.length) : receive_first(nic, part, done.length);
 }
 
 status_t nic_receive(struct nic *nic) {

@@ -50,12 +50,11 @@ status_t virtqueue_begin(struct virtqueue *queue, uint16_t size, void *memory, u
     return OK;
 }
 
-// Each descriptor names its successor in the private list, which the free list's order gives.
-static void write_descriptor(struct virtqueue *queue, uint16_t at, const struct virtqueue_segment *segment, bool is_last) {
+// Each names its successor in the private list, which the free list's order gives.
+static struct virtqueue_descriptor descriptor_of(const struct virtqueue_segment *segment, bool is_last, uint16_t next) {
     uint16_t flags = segment->is_for_device_to_write ? DESCRIPTOR_WRITE : 0;
     flags |= is_last ? 0 : DESCRIPTOR_NEXT;
-    uint16_t next = queue->chains[at].next;
-    queue->descriptors[at] = (struct virtqueue_descriptor) {segment->address, segment->length, flags, next};
+    return (struct virtqueue_descriptor) {segment->address, segment->length, flags, next};
 }
 
 status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *segments, unsigned count, uint32_t token) {
@@ -65,18 +64,21 @@ status_t virtqueue_add(struct virtqueue *queue, const struct virtqueue_segment *
     if (count > queue->free_count) {
         return ERR_FULL;
     }
-    uint16_t head = queue->free_head;
+    uint16_t head = queue->free_head, last = head, next = head;
     uint32_t writable = 0;
     for (unsigned i = 0; i < count; i++) {
-        write_descriptor(queue, queue->free_head, &segments[i], i == count - 1);
+        last = next;
+        next = queue->chains[last].next;
+        queue->descriptors[last] = descriptor_of(&segments[i], i == count - 1, next);
         writable += segments[i].is_for_device_to_write ? segments[i].length : 0;
-        queue->free_head = queue->chains[queue->free_head].next;
     }
+    queue->free_head = next;
     queue->free_count -= count;
     queue->in_flight++;
     queue->chains[head].writable = writable;
     queue->chains[head].token = token;
     queue->chains[head].count = (uint16_t) count;
+    queue->chains[head].last = last;
     uint16_t slot = queue->next_available++ & (queue->size - 1);
     atomic_store_explicit(&queue->available[AVAILABLE_RING + slot], head, memory_order_relaxed);
     return OK;
@@ -120,14 +122,9 @@ static status_t look_for_more(struct virtqueue *queue) {
 }
 
 static void free_chain(struct virtqueue *queue, uint16_t head) {
-    uint16_t count = queue->chains[head].count;
-    uint16_t last = head;
-    for (uint16_t i = 1; i < count; i++) {
-        last = queue->chains[last].next;
-    }
-    queue->chains[last].next = queue->free_head;
+    queue->chains[queue->chains[head].last].next = queue->free_head;
     queue->free_head = head;
-    queue->free_count += count;
+    queue->free_count += queue->chains[head].count;
     queue->chains[head].count = 0;
     queue->in_flight--;
 }

@@ -61,6 +61,7 @@ struct virtqueue {
         uint32_t token;
         uint16_t next;  // in the chain, or in the list of free ones
         uint16_t count; // descriptors in the chain, at its head while the device holds it; else 0
+        uint16_t last;  // of them, at the head too
     } chains[VIRTQUEUE_SIZE_MAX];
     struct virtqueue_faults faults;
 };
