@@ -61,17 +61,24 @@ bool transmit_has_lent(void) {
 // --- Building a frame ---
 
 void transmit_build(struct building *frame, size_t parts_max) {
-    frame->count = frame->room = 0;
+    frame->count = frame->lent_count = frame->room = 0;
     frame->limit = parts_max;
     frame->lent = frame->sum = 0;
     frame->is_odd = frame->wants_sum = false;
+}
+
+static void add_part(struct building *frame, struct frame part) {
+    if (frame->count > 0) {
+        frame->parts[frame->count - 1].flags |= FRAME_MORE;
+    }
+    frame->parts[frame->count++] = part;
 }
 
 static void begin_buffer(struct building *frame) {
     struct frame part = {.buffer = free_buffers[--free_count], .offset = FRAME_HEADROOM};
     frame->to = frame_data(end, part);
     frame->room = FRAME_ROOM;
-    frame->parts[frame->count++] = part;
+    add_part(frame, part);
 }
 
 static uint8_t *take_room(struct building *frame, size_t size) {
@@ -113,7 +120,8 @@ static bool has_part_left(const struct building *frame, size_t size_behind) {
 }
 
 static void refer(struct building *frame, struct lent *lent, const uint8_t *bytes, size_t size) {
-    frame->parts[frame->count++] = frame_of_lent(lent->device, (uint32_t) (bytes - lent->bytes), (uint16_t) size, 0);
+    add_part(frame, frame_of_lent(lent->device, (uint32_t) (bytes - lent->bytes), (uint16_t) size, 0));
+    frame->lent_count++;
     frame->room = 0; // what comes next needs a buffer of its own
     lent_set_add(&frame->lent, lent);
 }
@@ -148,18 +156,14 @@ void transmit_bytes(struct building *frame, struct packet_cursor *at, size_t siz
 
 void transmit_give(struct building *frame, uint8_t flags, struct frame_offload offload) {
     uint16_t first = frame->parts[0].buffer - FRAME_HALF;
-    size_t lent_count = 0;
     if (flags != 0) {
         frame_write_offload(end, frame->parts[0], offload);
     }
-    frame->parts[0].flags = flags;
+    frame->parts[0].flags |= flags;
     for (size_t i = 0; i < frame->count; i++) {
-        struct frame part = frame->parts[i];
-        part.flags |= i + 1 < frame->count ? FRAME_MORE : 0;
-        lent_count += part.lent != 0;
-        (void) !frame_give(end, FRAME_TRANSMIT, part); // its buffer was held
+        (void) !frame_give(end, FRAME_TRANSMIT, frame->parts[i]); // its buffer was held
     }
     under_way[first].lent = frame->lent;
-    under_way[first].lent_parts = (uint8_t) lent_count;
-    lent_parts += lent_count;
+    under_way[first].lent_parts = (uint8_t) frame->lent_count;
+    lent_parts += frame->lent_count;
 }

@@ -21,7 +21,7 @@ struct packet_cursor {
 
 struct building {
     struct frame parts[FRAME_PARTS_MAX];
-    size_t count, limit;
+    size_t count, limit, lent_count;
     size_t room;    // behind `to`, in a part that is a buffer
     uint8_t *to;    // where the next byte is copied to
     uint64_t lent;  // a lent_set_t: what the parts refer to
