@@ -31,8 +31,8 @@ FOREIGN = ["-w"]
 
 COMPONENT_LINK = ["-pie", "--gc-sections", "-z", "separate-loadable-segments", "-z", "noexecstack", "-z", "text", "-z", "norelro"]
 COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings", "-mllvm", "-vectorize-loops=false"]  # LTO does not see -fno-vectorize
-# For what runs all the time: more is put where it is called, and what is constant there is not computed.
-FAST_LINK = ["-mllvm", "-inline-threshold=500"]
+# For what each of many requests runs: more is put where it is called, and what is constant there is not computed.
+THROUGHPUT_LINK = ["-mllvm", "-inline-threshold=500"]
 # For what runs once or seldom: a boot in an emulator takes as long as it has pieces of code (`sx bench boot`: blocks).
 SMALL = ["-Os"]
 KERNEL_SMALL = ("acpi.c", "elf.c", "format.c", "log.c", "machine.c", "main.c", "process.c", "smp.c", "start.c", "thread.c")

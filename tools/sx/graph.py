@@ -152,7 +152,7 @@ class Graph:
         names = [*component.libraries, ALWAYS_LIBRARY, *(item.name for item in self.everywhere)]
         libraries = [path for name in dict.fromkeys(names) for path in self.library(name)]
         elf = folder.with_suffix(".elf")
-        link = [*flags.COMPONENT_LINK, *(flags.FAST_LINK if component.optimize == "speed" else [])]
+        link = [*flags.COMPONENT_LINK, *(flags.THROUGHPUT_LINK if component.optimize == "throughput" else [])]
         self.build([elf], "link", [*objects, *libraries], flags=" ".join([*link, "--start-group"]))
         self.build([folder / "stripped.elf"], "strip", [elf])
         return folder / "stripped.elf"

@@ -62,7 +62,7 @@ FIELDS = {
     "handles": (int, 64, in_range(1, HANDLES_MAX)),
     "priority": (int, 16, in_range(0, 31)),
     "restart": (str, "never", one_of(*RESTARTS)),
-    "optimize": (str, "speed", one_of("speed", "size")),
+    "optimize": (str, "speed", one_of("speed", "size", "throughput")),
     "config": (dict, {}, settings),
 }
 
@@ -83,7 +83,7 @@ class Component:
     handles: int
     priority: int
     restart: str
-    optimize: str  # for long runs, or for few pieces of code
+    optimize: str  # for long runs, for few pieces of code, or for many requests a second
     config: dict  # name to kind, of what a system file or `sx run --set` may tell it
 
     @property
