@@ -10,6 +10,7 @@
 
 #include "clocks.h"
 #include "resolve.h"
+#include "resting_acks.h"
 #include "stack.h"
 
 #include <starina/component.h>
@@ -25,8 +26,6 @@ struct clock {
     uint64_t pace; // after how many of them the timer is set to run the next
     struct timer timer;
 };
-
-// --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
 
 // --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
 
@@ -51,6 +50,7 @@ static uint64_t tcp_due(void) {
 }
 
 static void tcp_run(uint64_t ticks) {
+    resting_acks_release();
     if (ticks <= 1) {
         tcp_tmr();
         return;
@@ -66,8 +66,10 @@ static void tcp_run(uint64_t ticks) {
 enum : uint64_t { ARP_REST = 10 * NSEC_PER_SEC / NSEC_PER_MSEC / ARP_TMR_INTERVAL };
 
 static uint64_t arp_due(void) {
-    bool is_waiting = arp_deadline != 0 && clock_ns() < arp_deadline;
-    return is_waiting ? NEXT : tcp_active_pcbs != nullptr ? ARP_REST : NEVER;
+    if (arp_deadline != 0 && clock_ns() >= arp_deadline) {
+        arp_deadline = 0; // from then on nobody asks what time it is
+    }
+    return arp_deadline != 0 ? NEXT : tcp_active_pcbs != nullptr ? ARP_REST : NEVER;
 }
 
 static void arp_run(uint64_t ticks) {

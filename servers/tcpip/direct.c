@@ -31,10 +31,29 @@ static bool is_open_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, 
            pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
 }
 
-static struct tcp_pcb *find_open(const struct ip_hdr *ip, const struct tcp_hdr *tcp) {
-    uint16_t remote_port = lwip_ntohs(tcp->src), local_port = lwip_ntohs(tcp->dest);
-    struct tcp_pcb *pcb = tcp_stream_expect(remote_port, local_port);
-    return pcb != nullptr && is_open_between(pcb, ip, remote_port, local_port) ? pcb : nullptr;
+static const struct ip_hdr *ip_of(const uint8_t *frame) {
+    return (const struct ip_hdr *) (const void *) (frame + SIZEOF_ETH_HDR);
+}
+
+static const struct tcp_hdr *tcp_of(const uint8_t *frame) {
+    return (const struct tcp_hdr *) (const void *) (frame + HEADERS);
+}
+
+struct tcp_stream *direct_stream(const uint8_t *frame) {
+    uint16_t remote_port = lwip_ntohs(tcp_of(frame)->src), local_port = lwip_ntohs(tcp_of(frame)->dest);
+    struct tcp_stream *stream = tcp_stream_expect(remote_port, local_port);
+    bool is_known = stream != nullptr && stream->pcb != nullptr;
+    return is_known && is_open_between(stream->pcb, ip_of(frame), remote_port, local_port) ? stream : nullptr;
+}
+
+// What waited for this segment is dealt with, which may end the connection.
+static struct tcp_pcb *find_open(const uint8_t *frame) {
+    struct tcp_stream *stream = direct_stream(frame);
+    if (stream != nullptr && stream->resting.is_there) {
+        resting_ack_overtaken(stream, tcp_of(frame));
+        stream = direct_stream(frame);
+    }
+    return stream != nullptr ? stream->pcb : nullptr;
 }
 
 // Until lwIP has found the connection, its list has that alone: whatever the driver writes into the frame meanwhile, there is no
@@ -67,15 +86,14 @@ static void describe(struct netif *netif, const struct ip_hdr *ip) {
 }
 
 bool direct_input(struct netif *netif, struct pbuf *packet) {
-    const struct eth_hdr *ethernet = packet->payload;
-    const struct ip_hdr *ip = (const struct ip_hdr *) (const void *) ((const uint8_t *) packet->payload + SIZEOF_ETH_HDR);
-    const struct tcp_hdr *tcp = (const struct tcp_hdr *) (const void *) ((const uint8_t *) packet->payload + HEADERS);
-    if (packet->len < HEADERS + TCP_HLEN || !is_for(netif, ethernet, ip) || !is_whole_segment(ip)) {
+    const uint8_t *frame = packet->payload;
+    const struct ip_hdr *ip = ip_of(frame);
+    if (packet->len < HEADERS + TCP_HLEN || !is_for(netif, packet->payload, ip) || !is_whole_segment(ip)) {
         return false;
     }
     size_t length = (size_t) SIZEOF_ETH_HDR + lwip_ntohs(IPH_LEN(ip)); // read once: the driver may change it
-    struct tcp_pcb *pcb = find_open(ip, tcp);
-    if (pcb == nullptr || length < HEADERS + TCP_HLEN || length > packet->tot_len) {
+    struct tcp_pcb *pcb = length >= HEADERS + TCP_HLEN && length <= packet->tot_len ? find_open(frame) : nullptr;
+    if (pcb == nullptr) {
         return false;
     }
     if (length < packet->tot_len) {

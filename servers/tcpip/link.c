@@ -14,6 +14,7 @@
 #include "link.h"
 #include "needs.h"
 #include "offload.h"
+#include "resting_acks.h"
 #include "stack.h"
 #include "transmit.h"
 
@@ -117,9 +118,15 @@ static void return_unread(struct frame frame) {
 }
 
 static status_t input_held(struct held *held) {
-    bool was_held = held->is_held;
+    if (!held->is_held) {
+        return OK;
+    }
     held->is_held = false;
-    return was_held ? input_packet(held->frame) : OK;
+    if (resting_ack_keep(frame_data(&link.end, held->frame), (held->frame.flags & FRAME_CHECKSUM_CORRECT) != 0)) {
+        return_unread(held->frame);
+        return OK;
+    }
+    return input_packet(held->frame);
 }
 
 static status_t input_frame(struct held *held, struct frame frame) {

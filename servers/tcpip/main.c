@@ -7,6 +7,7 @@
 #include "link.h"
 #include "network.server.h"
 #include "resolve.h"
+#include "resting_acks.h"
 #include "stack.h"
 #include "tcp_connect.h"
 #include "tcp_listener.h"
@@ -52,6 +53,7 @@ static status_t network_lend(struct client *client, const struct network_lend *r
 static status_t network_unlend(struct client *client, const struct network_unlend *request) {
     stack_enter();
     status_t status = lending_end(client, request->lent);
+    resting_acks_release(); // one may be all that keeps it
     stack_leave();
     return status;
 }
@@ -143,6 +145,7 @@ static void disconnected(struct client *client) {
     stack_enter();
     tcp_streams_disown(client);
     lendings_disown(client);
+    resting_acks_release();
     stack_leave();
 }
 

@@ -35,9 +35,14 @@ void tcp_stream_established(struct tcp_stream *stream) {
     *expected_for(stream->pcb->remote_port, stream->pcb->local_port) = stream;
 }
 
-struct tcp_pcb *tcp_stream_expect(uint16_t remote_port, uint16_t local_port) {
-    const struct tcp_stream *stream = *expected_for(remote_port, local_port);
-    return stream != nullptr ? stream->pcb : nullptr;
+struct tcp_stream *tcp_stream_expect(uint16_t remote_port, uint16_t local_port) {
+    return *expected_for(remote_port, local_port);
+}
+
+void tcp_streams_each(void (*visit)(struct tcp_stream *stream)) {
+    for (size_t i = 0; i < fresh_streams; i++) {
+        visit(&streams[i]);
+    }
 }
 
 // --- Beginning and end ---
@@ -67,6 +72,7 @@ void tcp_stream_free(struct tcp_stream *stream) {
     stream->owner = stream->lender = nullptr;
     tcp_send_drop(stream);
     tcp_receive_drop(stream);
+    resting_ack_drop(stream);
     tcp_stream_close_channel(stream);
     stream->next = free_streams;
     free_streams = stream;
@@ -220,6 +226,7 @@ void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb) {
 
 static status_t stream_write(struct tcp_stream *stream, const struct stream_write *request) {
     stack_enter();
+    resting_ack_release(stream); // there is more room than it seems
     status_t status = tcp_send_bytes(stream, request->data);
     bool may_wait = request->more && stream->sending.write_count == 0; // for the next write, or at most a second
     if (status == OK && !may_wait) {
@@ -235,6 +242,7 @@ static status_t stream_write_lent(struct tcp_stream *stream, const struct stream
         return ERR_NOT_FOUND;
     }
     stack_enter();
+    resting_ack_release(stream);
     status_t status = tcp_send_bytes(stream, request->data);
     if (status == OK) {
         status = tcp_send_lent(stream, lent, request->offset, request->size);
@@ -259,8 +267,11 @@ static status_t stream_finish(struct tcp_stream *stream) {
 }
 
 static status_t stream_drain(struct tcp_stream *stream) {
+    stack_enter();
     stream->sending.owes_drained = true;
+    resting_ack_release(stream);
     tcp_send_tell(stream);
+    stack_leave();
     return OK;
 }
 

@@ -6,6 +6,7 @@
 #include <lwip/tcp.h>
 
 #include "network.h"
+#include "resting_acks.h"
 #include <lending/lending.h>
 
 #include <starina/component.h>
@@ -53,6 +54,7 @@ struct tcp_stream {
     bool is_orphan;      // the client has closed it after its last byte
     struct tcp_sending sending;
     struct tcp_receiving receiving;
+    struct resting_ack resting;
     struct tcp_listener *listener; // in whose queue it waits
     const struct client *owner;    // who asked for it; nullptr: it was accepted, or the owner has left
     const struct client *lender;   // whose lent ranges its client may write: who asked for it, or listens
@@ -65,8 +67,9 @@ struct tcp_stream {
 
 struct tcp_stream *tcp_stream_create(void); // nullptr: too many
 void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb);
-void tcp_stream_established(struct tcp_stream *stream);                       // its ports are known: tcp_stream_expect finds it
-struct tcp_pcb *tcp_stream_expect(uint16_t remote_port, uint16_t local_port); // a guess; nullptr: none
+void tcp_stream_established(struct tcp_stream *stream); // its ports are known: tcp_stream_expect finds it
+struct tcp_stream *tcp_stream_expect(uint16_t remote_port, uint16_t local_port); // a guess; nullptr: none
+void tcp_streams_each(void (*visit)(struct tcp_stream *stream));                 // free ones too
 unsigned tcp_streams_owned(const struct client *owner);
 void tcp_streams_disown(const struct client *owner); // the client left; its streams last as long as their channels
 
