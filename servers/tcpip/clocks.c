@@ -29,9 +29,6 @@ struct clock {
 
 // --- TCP: retransmissions and delayed acknowledgements are urgent, forgetting closed connections is not ---
 
-enum : nsec_t { ARP_WAIT = 6 * NSEC_PER_SEC }; // lwIP gives up after 5
-static nsec_t arp_deadline;                    // until when an answer is waited for
-
 static bool is_quiet(const struct tcp_pcb *pcb) {
     enum : uint32_t { WAITING = TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND | TF_NAGLEMEMERR };
     bool is_waiting = pcb->state == SYN_SENT || pcb->state == SYN_RCVD || pcb->ooseq != nullptr;
@@ -65,11 +62,28 @@ static void tcp_run(uint64_t ticks) {
 // An entry in use is asked for again in its last 30 s: with connections, rests must be shorter than that.
 enum : uint64_t { ARP_REST = 10 * NSEC_PER_SEC / NSEC_PER_MSEC / ARP_TMR_INTERVAL };
 
-static uint64_t arp_due(void) {
-    if (arp_deadline != 0 && clock_ns() >= arp_deadline) {
-        arp_deadline = 0; // from then on nobody asks what time it is
+enum : nsec_t { ARP_WAIT = 6 * NSEC_PER_SEC }; // lwIP gives up after 5
+static struct {
+    nsec_t deadline;   // 0: no answer is waited for
+    ip4_addr_t target; // of those that are asked for, one that is not known yet: at each tick lwIP asks for all of them again
+} arp_wait;
+
+static bool is_known(const ip4_addr_t *address) {
+    struct eth_addr *ethernet;
+    const ip4_addr_t *found;
+    return etharp_find_addr(&stack_netif, address, &ethernet, &found) >= 0;
+}
+
+static bool is_arp_awaited(void) {
+    bool is_waiting = arp_wait.deadline != 0;
+    if (is_waiting && (is_known(&arp_wait.target) || clock_ns() >= arp_wait.deadline)) {
+        arp_wait.deadline = 0;
     }
-    return arp_deadline != 0 ? NEXT : tcp_active_pcbs != nullptr ? ARP_REST : NEVER;
+    return arp_wait.deadline != 0;
+}
+
+static uint64_t arp_due(void) {
+    return is_arp_awaited() ? NEXT : tcp_active_pcbs != nullptr ? ARP_REST : NEVER;
 }
 
 static void arp_run(uint64_t ticks) {
@@ -122,7 +136,7 @@ static uint64_t dns_due(void) {
 enum : uint64_t { NAME_TICKS_MAX = 604800 }; // no name is remembered for longer (lwIP's DNS_MAX_TTL)
 
 static void dns_run(uint64_t ticks) {
-    for (uint64_t i = 0; i < ticks && i < NAME_TICKS_MAX; i++) {
+    for (uint64_t i = 0; i < ticks && i < NAME_TICKS_MAX && resolve_has_names(); i++) {
         dns_tmr(); // names that were found grow old
     }
 }
@@ -198,8 +212,11 @@ void clocks_end(void) {
     }
 }
 
-void clocks_expect_arp(void) {
-    arp_deadline = clock_ns() + ARP_WAIT;
+void clocks_expect_arp(uint32_t address) {
+    if (!is_arp_awaited()) {
+        arp_wait.target.addr = address;
+    }
+    arp_wait.deadline = clock_ns() + ARP_WAIT;
 }
 
 void sys_timeouts_init(void) {

@@ -6,4 +6,5 @@
 void clocks_begin(void); // makes up for what was left out while idle
 void clocks_end(void);   // starts the clocks of work that has come up
 
-void clocks_expect_arp(void); // an ARP request went out: its answer is waited for in seconds, not minutes
+// An ARP request for this address went out: its answer is waited for in seconds, not minutes.
+void clocks_expect_arp(uint32_t address);

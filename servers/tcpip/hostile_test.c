@@ -128,6 +128,32 @@ TEST("a stack without connections sets no timer, and still forgets an address th
     EXPECT(peer_arp_searches() > searches);
 }
 
+TEST("the clock that waits for an ARP answer stops when it has come, and goes on as long as one of several has not") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    remote_send(&remote, RST | ACK, nullptr, 0);
+    fake_advance(NSEC_PER_SEC);
+    fake_advance(NSEC_PER_SEC);
+    size_t before = fake_timer_sets();
+    for (int i = 0; i < 4; i++) {
+        fake_advance(NSEC_PER_SEC);
+    }
+    EXPECT_EQ(fake_timer_sets(), before);
+    struct segment segment;
+    peer_answer_arp(false);
+    peer_open(peer_client(), "tcp:10.0.2.98:80");
+    peer_open(peer_client(), "tcp:10.0.2.99:80");
+    (void) remote_receive(&remote, &segment);
+    peer_give_arp(true, 0x6302000a); // to the second question
+    uint64_t searches = peer_arp_searches();
+    for (int i = 0; i < 3; i++) {
+        fake_advance(NSEC_PER_SEC);
+        (void) remote_receive(&remote, &segment);
+    }
+    EXPECT_EQ(peer_arp_searches(), searches + 3);
+}
+
 TEST("an address in use is asked for again before it is forgotten, and nothing waits for it") {
     struct remote remote;
     channel_t stream;

@@ -220,6 +220,16 @@ static status_t send(const struct pbuf *packet, const struct sending *sending) {
     return status;
 }
 
+// To an ARP packet, if it is a question: lwIP tells others of its own address in the same form.
+static void expect_answer(const struct netif *netif, const struct pbuf *packet) {
+    const struct etharp_hdr *arp = (const void *) ((const uint8_t *) packet->payload + SIZEOF_ETH_HDR);
+    ip4_addr_t target;
+    IPADDR_WORDALIGNED_COPY_TO_IP4_ADDR_T(&target, &arp->dipaddr);
+    if (arp->opcode == PP_HTONS(ARP_REQUEST) && target.addr != netif_ip4_addr(netif)->addr) {
+        clocks_expect_arp(target.addr);
+    }
+}
+
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
     struct sending sending;
     offload_prepare(link.offloads, netif, packet, &sending);
@@ -235,7 +245,7 @@ static err_t link_output(struct netif *netif, struct pbuf *packet) {
         return ERR_IF;
     }
     if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
-        clocks_expect_arp();
+        expect_answer(netif, packet);
     }
     link_counters.sent++;
     return ERR_OK;
