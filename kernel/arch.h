@@ -156,14 +156,27 @@ enum arch_map_flags : uint32_t {
 status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical, size_t count, uint32_t flags,
                   struct account *account);
 
-// Makes the page tables for a range of pages. ERR_NO_MEMORY
+// Makes the page tables for a range of pages, or promises them where all that one maps is in the range. ERR_NO_MEMORY
 status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account);
 
-// Maps one page, whose page table is there, in place of what is mapped there: the same page, with fewer rights.
-void arch_map_page(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags);
+// A page's entry in its page table, which is made if it is missing (where it is prepared: without fail), or that of the large
+// page around it. It stays there until the range is unmapped finally. nullptr: no memory
+uint64_t *arch_page_entry(struct arch_vmspace *space, vaddr_t address, struct account *account);
 
-// Unmaps the pages that are mapped in the range and returns when no CPU can use them any more.
+// Maps one page in place of what its entry maps: the same page, with fewer rights, or as part of a large page.
+void arch_map_page(uint64_t *entry, vaddr_t address, paddr_t physical, uint32_t flags);
+
+// Maps ARCH_LARGE_PAGE_SIZE bytes by one entry, both addresses being multiples of that, where it is possible: a page table
+// for them is promised and was not needed since.
+bool arch_can_map_large(const struct arch_vmspace *space, vaddr_t address);
+void arch_map_large(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags);
+
+// Unmaps the pages that are mapped in the range, and large pages of which a part is, and returns when no CPU can use them
+// any more. It stays prepared for them.
 void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count);
+
+// The same of a range of which nothing will be mapped again: gives back what arch_map and arch_map_prepare made for it alone.
+void arch_unmap_finally(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account);
 
 // Unmaps everything in the range of a privileged space, frees the page tables below it (the range is made of whole
 // ones) and returns when no CPU can use them any more.

@@ -9,7 +9,7 @@
 #include "process.h"
 #include "syscall.h"
 
-enum : uint64_t { FOLIO_SIZE_MAX = 1ull << 40, PREFETCH_MAX = 1 << 20 };
+enum : uint64_t { FOLIO_SIZE_MAX = 1ull << 40, PREFETCH_MAX = 1 << 20, LARGE_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE };
 
 static uint64_t round_to_pages(uint64_t size) {
     return (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
@@ -84,12 +84,19 @@ status_t folio_create_of_range(struct account *account, enum folio_kind kind, pa
     return OK;
 }
 
+static bool is_large_page(const struct folio *folio, uint64_t index, const uint64_t *entry) {
+    return index % LARGE_PAGES == 0 && folio->pages.count - index >= LARGE_PAGES && folio_is_in_one_piece(entry);
+}
+
 static void free_pages(struct folio *folio) {
     struct account *account = folio->object.account;
     const uint64_t *entry;
     for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at, UINT64_MAX)) != nullptr;
          at++) {
-        if ((*entry & PAGE_BORROWED) == 0) {
+        if (is_large_page(folio, at, entry)) {
+            page_free(account, page_order_for(ARCH_LARGE_PAGE_SIZE), page_of(*entry));
+            at += LARGE_PAGES - 1;
+        } else if ((*entry & PAGE_BORROWED) == 0) {
             page_free(account, 0, page_of(*entry));
         }
     }

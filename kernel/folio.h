@@ -21,11 +21,12 @@ enum folio_kind : uint8_t {
 
 // What stands in a page tree below a page's address.
 enum page_flags : uint64_t {
-    PAGE_BORROWED = 1, // the image's: never freed, and copied before it is written
-    PAGE_DIRTY = 2,    // written since the pager supplied it or began to write it back
-    PAGE_TOLD = 4,     // and the pager knows
-    PAGE_WRITING = 8,  // the pager writes it back: it stays until then
-    PAGE_NEW = 16,     // is being supplied: it makes no room for others of the same call
+    PAGE_BORROWED = 1,  // the image's: never freed, and copied before it is written
+    PAGE_DIRTY = 2,     // written since the pager supplied it or began to write it back
+    PAGE_TOLD = 4,      // and the pager knows
+    PAGE_WRITING = 8,   // the pager writes it back: it stays until then
+    PAGE_NEW = 16,      // is being supplied: it makes no room for others of the same call
+    PAGE_UNZEROED = 32, // came with a large page and holds what was in memory before: it counts as not there
 };
 
 static inline paddr_t page_of(uint64_t entry) {
@@ -70,6 +71,15 @@ bool folio_find_page(const struct folio *folio, uint64_t offset, struct folio_pa
 // The same, and lets it come if it is not. What is not there a moment later was reclaimed: nothing may be allocated before
 // the page is used. ERR_NO_MEMORY; ERR_EMPTY: a pager is to be asked (folio_pager); ERR_CLOSED: which is gone
 status_t folio_get_page(struct folio *folio, uint64_t offset, bool for_write, struct folio_page *out_page);
+
+// Large pages (large_page.c), of folios whose pages are promised: ARCH_LARGE_PAGE_SIZE bytes at a multiple of that, which lie
+// in memory in one piece, and at such an address too. They are nobody else's, so they can be written.
+//
+// The one at an offset. If none of its pages is there yet and it may come, a block is taken for it, and with each call a part
+// is zeroed. ERR_BUSY: it is called once more for the next part. ERR_NOT_FOUND: its pages are single ones
+status_t folio_get_large_page(struct folio *folio, uint64_t offset, bool may_come, paddr_t *out_physical);
+bool folio_is_in_one_piece(const uint64_t *entries); // do these entries of a page tree make one, zeroed or not?
+void folio_zero_page(uint64_t *entry);               // if it is not
 
 // Who supplies the page at an offset, and which one that is to it. nullptr: nobody
 struct pager *folio_pager(const struct folio *folio, uint64_t offset, uint64_t *out_offset);

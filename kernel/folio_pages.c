@@ -1,6 +1,7 @@
 // How a folio's pages come: zeroed, shared with a clone, borrowed of the image; and how they are copied before a write.
 #include "folio.h"
 
+#include "memory.h"
 #include "page.h"
 #include "pager.h"
 #include "vmspace.h"
@@ -95,13 +96,20 @@ static status_t make_own(struct folio *folio, uint64_t offset, uint64_t *entry) 
     return OK;
 }
 
+void folio_zero_page(uint64_t *entry) {
+    if ((*entry & PAGE_UNZEROED) != 0) {
+        memset(physical_to_kernel(page_of(*entry)), 0, PAGE_SIZE);
+        *entry &= ~PAGE_UNZEROED;
+    }
+}
+
 bool folio_find_page(const struct folio *folio, uint64_t offset, struct folio_page *out_page) {
     if (folio->kind != FOLIO_PAGES) {
         *out_page = (struct folio_page) {folio->base + (offset & ~(PAGE_SIZE - 1)), folio->kind != FOLIO_IMAGE};
         return true;
     }
     const uint64_t *entry = page_tree_find(&folio->pages, offset / PAGE_SIZE);
-    if (entry == nullptr || *entry == 0) {
+    if (entry == nullptr || *entry == 0 || (*entry & PAGE_UNZEROED) != 0) {
         return false;
     }
     bool is_writable = is_own(*entry) && (!folio->is_paged || (*entry & PAGE_DIRTY) != 0);
@@ -119,6 +127,7 @@ status_t folio_get_page(struct folio *folio, uint64_t offset, bool for_write, st
         if (*entry == 0) {
             TRY(take_page(folio, offset, entry));
         }
+        folio_zero_page(entry);
         if (for_write && !is_own(*entry)) {
             TRY(make_own(folio, offset, entry));
         }
@@ -160,9 +169,9 @@ static status_t share_entry(struct folio *clone, uint64_t index, struct folio *s
     TRY(page_tree_make(&clone->pages, index, clone->object.account, &entry));
     TRY(folio_promise_page(clone));
     const uint64_t *found = page_tree_find(&source->pages, source_index); // it may have been reclaimed
-    if (*found == 0 || (*found & PAGE_BORROWED) != 0) {
+    if (*found == 0 || (*found & (PAGE_BORROWED | PAGE_UNZEROED)) != 0) {
         folio_withdraw_promise(clone);
-        *entry = *found;
+        *entry = (*found & PAGE_BORROWED) != 0 ? *found : 0;
         return OK;
     }
     folio_fulfil_promise(clone);

@@ -98,7 +98,7 @@ static bool advance_frontier(unsigned order) {
     return false;
 }
 
-static bool take_block(unsigned order, paddr_t *out_block) {
+[[gnu::always_inline]] static inline bool take_block(unsigned order, paddr_t *out_block) {
     unsigned found = order;
     while (found <= PAGE_ORDER_MAX && list_is_empty(&free_blocks[found])) {
         found++;
@@ -155,6 +155,19 @@ void page_unreserve(struct account *account, uint64_t bytes) {
     account_release(account, bytes);
 }
 
+[[gnu::always_inline]] static inline bool take_reserved(unsigned order, paddr_t *out_block) {
+    if (!take_block(order, out_block)) {
+        return false;
+    }
+    page_reserved_bytes -= block_bytes(order);
+    page_free_bytes -= block_bytes(order);
+    return true;
+}
+
+[[gnu::noinline]] bool page_take_reserved(unsigned order, paddr_t *out_block) {
+    return take_reserved(order, out_block);
+}
+
 // With whatever is in it.
 static status_t allocate(struct account *account, unsigned order, paddr_t *out_page) {
     if (order > PAGE_ORDER_MAX) {
@@ -162,14 +175,12 @@ static status_t allocate(struct account *account, unsigned order, paddr_t *out_p
     }
     unsigned reclaimed = 0;
     TRY(page_reserve(account, block_bytes(order)));
-    while (!take_block(order, out_page)) { // there is enough, though not in one piece
+    while (!take_reserved(order, out_page)) { // there is enough, though not in one piece
         if (!reclaim(nullptr, &reclaimed)) {
             page_unreserve(account, block_bytes(order));
             return ERR_NO_MEMORY;
         }
     }
-    page_reserved_bytes -= block_bytes(order);
-    page_free_bytes -= block_bytes(order);
     return OK;
 }
 
@@ -197,6 +208,16 @@ status_t page_share(struct account *account, paddr_t page) {
 
 bool page_is_shared(paddr_t page) {
     return *block_state(zone_of(page), page) > PAGE_SHARED;
+}
+
+bool page_any_is_shared(paddr_t block, unsigned order) {
+    const uint8_t *state = block_state(zone_of(block), block);
+    for (size_t i = 0; i < 1u << order; i++) {
+        if (state[i] > PAGE_SHARED) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void leave_shared(uint8_t *state) {

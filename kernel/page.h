@@ -21,10 +21,15 @@ status_t page_charge(struct account *account, uint64_t bytes);
 status_t page_reserve(struct account *account, uint64_t bytes);
 void page_unreserve(struct account *account, uint64_t bytes);
 
+// A block of memory that is charged and reserved already, with whatever is in it: it is the reservation's from now on. No page
+// is reclaimed for it. False: there is none in one piece
+bool page_take_reserved(unsigned order, paddr_t *out_block);
+
 // Gives a page another owner, who pays as for a page of its own: the memory for a copy is reserved, so that none of the
 // owners can be refused one. Such an owner frees its share and then allocates. ERR_NO_MEMORY, ERR_LIMIT: too many owners
 status_t page_share(struct account *account, paddr_t page);
 bool page_is_shared(paddr_t page);
+bool page_any_is_shared(paddr_t block, unsigned order); // of a block's pages
 
 // Frees a page of the account (nullptr: of any) whose content can be had again. False: there is none (pager.c).
 bool page_reclaim(const struct account *account);

@@ -248,12 +248,13 @@ static status_t supply_promised(struct folio *folio, struct folio *source, uint6
         folio_withdraw_promise(folio);
         return OK;
     }
-    uint64_t *from = source->kind == FOLIO_PAGES ? page_tree_find(&source->pages, source_offset / PAGE_SIZE) : nullptr;
-    if (from != nullptr && *from != 0 && (*from & PAGE_BORROWED) == 0 && !page_is_shared(page_of(*from))) {
+    bool has_content = folio_find_page(source, source_offset, &page);
+    uint64_t *from =
+        source->kind == FOLIO_PAGES && has_content ? page_tree_find(&source->pages, source_offset / PAGE_SIZE) : nullptr;
+    if (from != nullptr && (*from & PAGE_BORROWED) == 0 && !page_is_shared(page_of(*from))) {
         move_page(folio, entry, source, from);
         return OK;
     }
-    bool has_content = folio_find_page(source, source_offset, &page);
     folio_fulfil_promise(folio);
     struct account *account = folio->object.account;
     return has_content ? page_allocate_copy(account, page.physical, entry) : page_allocate(account, 0, entry);

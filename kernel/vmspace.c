@@ -7,6 +7,7 @@
 #include "syscall.h"
 
 enum : uint64_t { MAPPED_AT_ONCE = 2 << 20 }; // of what is there already: the rest is mapped when it is touched
+enum : uint64_t { LARGE_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE };
 
 struct mapping {
     struct list node;
@@ -64,13 +65,19 @@ bool vmspace_covers(const struct vmspace *space, vaddr_t address, uint64_t size)
     return address >= space->base && address <= space->end && size <= space->end - address;
 }
 
-status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *out_address) {
-    vaddr_t address = space->base + PAGE_SIZE;
+// The next address that is a number of bytes past a multiple of an alignment.
+static vaddr_t aligned(vaddr_t address, uint64_t alignment, uint64_t past) {
+    return address + ((past - address) & (alignment - 1));
+}
+
+[[gnu::always_inline]] static inline status_t find_aligned_room(const struct vmspace *space, uint64_t size, uint64_t alignment,
+                                                                uint64_t past, vaddr_t *out_address) {
+    vaddr_t address = aligned(space->base + PAGE_SIZE, alignment, past);
     LIST_FOR_EACH(node, &space->mappings) {
         if (mapping_of(node)->address >= address && mapping_of(node)->address - address >= size + PAGE_SIZE) {
             break;
         }
-        address = mapping_of(node)->address + mapping_of(node)->size + PAGE_SIZE;
+        address = aligned(mapping_of(node)->address + mapping_of(node)->size + PAGE_SIZE, alignment, past);
     }
     if (address >= space->end || space->end - address < size + PAGE_SIZE) {
         return ERR_NO_MEMORY;
@@ -79,25 +86,66 @@ status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *
     return OK;
 }
 
+status_t vmspace_find_room(const struct vmspace *space, uint64_t size, vaddr_t *out_address) {
+    return find_aligned_room(space, size, PAGE_SIZE, 0, out_address);
+}
+
+[[gnu::noinline]] static status_t find_large_room(const struct vmspace *space, uint64_t size, uint64_t offset,
+                                                  vaddr_t *out_address) {
+    return find_aligned_room(space, size, ARCH_LARGE_PAGE_SIZE, offset, out_address);
+}
+
+// Where the folio's large pages can be mapped as such, if there is room.
+static status_t find_room_for(const struct vmspace *space, const struct folio *folio, uint64_t offset, uint64_t size,
+                              vaddr_t *out_address) {
+    bool has_large = size >= ARCH_LARGE_PAGE_SIZE && folio->kind == FOLIO_PAGES && !folio->is_sparse;
+    if (has_large && find_large_room(space, size, offset, out_address) == OK) {
+        return OK;
+    }
+    return vmspace_find_room(space, size, out_address);
+}
+
 static uint32_t arch_flags(const struct mapping *mapping, bool is_writable) {
     uint32_t flags = mapping->space->isolation->map_flags;
     return flags | (is_writable ? ARCH_MAP_WRITE : 0) | ((mapping->flags & MAP_EXECUTE) != 0 ? ARCH_MAP_EXECUTE : 0) |
            (mapping->folio->kind == FOLIO_DEVICE ? ARCH_MAP_DEVICE : 0);
 }
 
-// Its page table is there.
-static void map_page(const struct mapping *mapping, uint64_t offset, const struct folio_page *page) {
+static uint64_t *page_entry(const struct mapping *mapping, vaddr_t address) {
+    return arch_page_entry(mapping->space->tables, address, mapping->space->account);
+}
+
+static void map_page(const struct mapping *mapping, uint64_t *entry, vaddr_t address, const struct folio_page *page) {
     bool is_writable = (mapping->flags & MAP_WRITE) != 0 && page->is_writable;
-    arch_map_page(mapping->space->tables, mapping->address + offset, page->physical, arch_flags(mapping, is_writable));
+    arch_map_page(entry, address, page->physical, arch_flags(mapping, is_writable));
+}
+
+// Maps the large page around an address, if there is one, or if it may come. ERR_BUSY: not yet. ERR_NOT_FOUND
+[[gnu::noinline]] static status_t map_large_page(const struct mapping *mapping, vaddr_t address, bool may_come) {
+    struct arch_vmspace *tables = mapping->space->tables;
+    vaddr_t start = address & ~(ARCH_LARGE_PAGE_SIZE - 1);
+    uint64_t at = start - mapping->address, offset = mapping->offset + at;
+    bool is_inside = start >= mapping->address && at < mapping->size && mapping->size - at >= ARCH_LARGE_PAGE_SIZE;
+    if (!is_inside || offset % ARCH_LARGE_PAGE_SIZE != 0 || !arch_can_map_large(tables, start)) {
+        return ERR_NOT_FOUND;
+    }
+    paddr_t physical;
+    TRY(folio_get_large_page(mapping->folio, offset, may_come, &physical));
+    arch_map_large(tables, start, physical, arch_flags(mapping, (mapping->flags & MAP_WRITE) != 0));
+    return OK;
 }
 
 static void map_present_pages(const struct mapping *mapping) {
     uint64_t first = mapping->offset / PAGE_SIZE;
     uint64_t end = first + (mapping->size < MAPPED_AT_ONCE ? mapping->size : MAPPED_AT_ONCE) / PAGE_SIZE;
     for (uint64_t at = first; page_tree_next(&mapping->folio->pages, &at, end) != nullptr; at++) {
+        vaddr_t address = mapping->address + (at - first) * PAGE_SIZE;
         struct folio_page page;
-        if (folio_find_page(mapping->folio, at * PAGE_SIZE, &page)) {
-            map_page(mapping, (at - first) * PAGE_SIZE, &page);
+        bool may_be_large = at % LARGE_PAGES == 0 && end - at >= LARGE_PAGES;
+        if (may_be_large && map_large_page(mapping, address, false) == OK) {
+            at += LARGE_PAGES - 1;
+        } else if (folio_find_page(mapping->folio, at * PAGE_SIZE, &page)) {
+            map_page(mapping, page_entry(mapping, address), address, &page);
         }
     }
 }
@@ -137,6 +185,7 @@ static status_t map_mapping(struct vmspace *space, vaddr_t address, struct folio
         .space = space, .address = address, .size = size, .folio = folio, .offset = offset, .flags = map_flags | MAP_READ};
     status_t status = map_pages(mapping);
     if (status != OK) {
+        arch_unmap_finally(space->tables, address, size / PAGE_SIZE, space->account);
         heap_free(mapping, sizeof(*mapping), space->account);
         return status;
     }
@@ -155,7 +204,7 @@ status_t vmspace_map_at(struct vmspace *space, vaddr_t address, struct folio *fo
 
 status_t vmspace_map(struct vmspace *space, struct folio *folio, uint64_t offset, uint64_t size, uint32_t map_flags,
                      vaddr_t *out_address) {
-    TRY(vmspace_find_room(space, size, out_address));
+    TRY(find_room_for(space, folio, offset, size, out_address));
     return vmspace_map_at(space, *out_address, folio, offset, size, map_flags);
 }
 
@@ -169,7 +218,7 @@ static struct mapping *find_mapping(const struct vmspace *space, vaddr_t address
 }
 
 static void remove_mapping(struct vmspace *space, struct mapping *mapping) {
-    arch_unmap(space->tables, mapping->address, mapping->size / PAGE_SIZE);
+    arch_unmap_finally(space->tables, mapping->address, mapping->size / PAGE_SIZE, space->account);
     mapping_free(mapping);
 }
 
@@ -197,24 +246,37 @@ void vmspace_unmap_folio(const struct folio *folio, uint64_t offset, uint64_t si
 // --- Touching what is not mapped ---
 
 static status_t touch(const struct mapping *mapping, vaddr_t address, uint32_t access, uint64_t *out_offset) {
-    struct vmspace *space = mapping->space;
     vaddr_t start = address & ~(PAGE_SIZE - 1);
-    uint64_t at = start - mapping->address;
-    *out_offset = mapping->offset + at;
+    *out_offset = mapping->offset + (start - mapping->address);
     if ((mapping->flags & access) != access) {
         return ERR_BAD_ADDRESS;
     }
-    TRY(arch_map_prepare(space->tables, start, 1, space->account)); // before the page: nothing is allocated after
+    uint64_t *entry = page_entry(mapping, start); // before the page: nothing is allocated after
+    if (entry == nullptr) {
+        return ERR_NO_MEMORY;
+    }
     struct folio_page page;
     TRY(folio_get_page(mapping->folio, *out_offset, (access & MAP_WRITE) != 0, &page));
-    map_page(mapping, at, &page);
+    map_page(mapping, entry, start, &page);
     return OK;
+}
+
+// What was zeroed in part only is touched once more: interrupts and other CPUs come in between.
+[[gnu::noinline]] static bool touch_large_page(const struct mapping *mapping, vaddr_t address, uint32_t access) {
+    if ((mapping->flags & access) != access) {
+        return false;
+    }
+    status_t status = map_large_page(mapping, address, true);
+    return status == OK || status == ERR_BUSY;
 }
 
 status_t vmspace_touch(struct thread *thread, vaddr_t address, uint32_t access) {
     const struct mapping *mapping = find_mapping(thread->process->space, address);
     if (mapping == nullptr) {
         return ERR_BAD_ADDRESS;
+    }
+    if (mapping->size >= ARCH_LARGE_PAGE_SIZE && touch_large_page(mapping, address, access)) {
+        return OK;
     }
     uint64_t offset;
     status_t status = touch(mapping, address, access, &offset);
@@ -267,7 +329,7 @@ status_t sys_vmspace_map(struct thread *thread, handle_t handle, uint64_t offset
     uint64_t whole = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     struct vmspace *space = thread->process->space;
     struct mapping *mapping;
-    TRY(vmspace_find_room(space, whole, out_address));
+    TRY(find_room_for(space, folio, offset, whole, out_address));
     TRY(map_mapping(space, *out_address, folio, offset, whole, access, &mapping));
     mapping->is_callers = true;
     return OK;

@@ -35,7 +35,7 @@ COMPONENT_LINK += ["--no-dynamic-linker", "--fatal-warnings", "-mllvm", "-vector
 THROUGHPUT_LINK = ["-mllvm", "-inline-threshold=500"]
 # For what runs once or seldom: a boot in an emulator takes as long as it has pieces of code (`sx bench boot`: blocks).
 SMALL = ["-Os"]
-KERNEL_SMALL = ("acpi.c", "elf.c", "format.c", "log.c", "machine.c", "main.c", "process.c", "smp.c", "start.c", "thread.c")
+KERNEL_SMALL = ("acpi.c", "elf.c", "format.c", "large_page.c", "log.c", "machine.c", "main.c", "process.c", "smp.c", "start.c", "thread.c")
 FAST_PATH = ["-fomit-frame-pointer"]  # its functions, which mostly do not return, are left out of backtraces
 KERNEL_JOIN = ["-r", "--fatal-warnings"]  # once, as one object of code: every image links it with its own archive
 KERNEL_LINK = ["-z", "noexecstack", "-z", "max-page-size=4096", "--fatal-warnings"]

@@ -16,6 +16,7 @@ enum : vaddr_t {
     ARCH_IMAGE_BASE = 0xffffffff80000000,
 };
 enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 46 }; // what the direct map has room for
+enum : uint64_t { ARCH_LARGE_PAGE_SIZE = 2 << 20 }; // what one entry of a page directory maps
 enum : uint32_t { ELF_MACHINE = 62, ELF_RELOCATION_RELATIVE = 8 };
 enum { ARCH_STUB_SIZE = 16 };
 enum { ARCH_SLOT_COUNT = 256, CPU_MAX = 8, KERNEL_STACK_SIZE = 16384 };

@@ -1,12 +1,12 @@
-// Page tables: four levels, 4 KiB pages for components, and the flushing of what CPUs have cached.
+// Page tables: four levels, pages of 4 KiB and 2 MiB for components, and the flushing of what CPUs have cached.
 #include "x86_64.h"
 
 #include "../../cpu.h"
 #include "../../memory.h"
 #include "../../page.h"
 
-enum : uint64_t { TABLE_SPAN = 2ull << 20 }; // of the addresses of a lowest table
-enum : unsigned { LEVELS = 4, INDEX_BITS = 9, ENTRY_COUNT = 512, USER_ENTRY_COUNT = 256 };
+enum : uint64_t { TABLE_SPAN = ARCH_LARGE_PAGE_SIZE }; // of the addresses of a lowest table
+enum : unsigned { LEVELS = 4, DIRECTORY = 2, INDEX_BITS = 9, ENTRY_COUNT = 512, USER_ENTRY_COUNT = 256 };
 enum : uint64_t { ROOT_ENTRY_SIZE = 1ull << 39 };
 enum : unsigned {
     ROOT_DIRECT = 256,
@@ -94,14 +94,21 @@ static uint64_t *table_of(uint64_t entry) {
     return physical_to_kernel(entry & ADDRESS_MASK);
 }
 
-// Frees the tables below `count` entries of a table of a level; 1 is the lowest, whose entries are pages.
+static bool has_table(uint64_t entry) {
+    return (entry & (PRESENT | LARGE)) == PRESENT;
+}
+
+// Frees the tables below `count` entries of a table of a level, and the promises of such; 1 is the lowest, whose entries
+// are pages.
 static void free_tables(uint64_t *table, unsigned count, unsigned level, struct account *account) {
     for (unsigned i = 0; i < count && level > 1; i++) {
-        if (table[i] != 0) {
+        if (has_table(table[i])) {
             free_tables(table_of(table[i]), ENTRY_COUNT, level - 1, account);
             page_free(account, 0, table[i] & ADDRESS_MASK);
-            table[i] = 0;
+        } else if (table[i] != 0) {
+            page_unreserve(account, PAGE_SIZE);
         }
+        table[i] = 0;
     }
 }
 
@@ -119,21 +126,52 @@ static unsigned index_at(vaddr_t address, unsigned level) {
     return address >> (12 + INDEX_BITS * (level - 1)) & (ENTRY_COUNT - 1);
 }
 
-// The lowest-level entry of an address. Makes missing tables if there is an account for them; else nullptr.
-static uint64_t *entry_of(const struct arch_vmspace *space, vaddr_t address, struct account *account) {
+// The entry of an address in a table of a level, or that of the large page around it. nullptr: a table is missing
+[[gnu::always_inline]] static inline uint64_t *find_entry(const struct arch_vmspace *space, vaddr_t address, unsigned lowest) {
     uint64_t *table = physical_to_kernel(space->root);
-    for (unsigned level = LEVELS; level > 1; level--) {
+    for (unsigned level = LEVELS; level > lowest; level--) {
         uint64_t *entry = &table[index_at(address, level)];
-        if (*entry == 0) {
-            paddr_t page;
-            if (account == nullptr || page_allocate(account, 0, &page) != OK) {
-                return nullptr;
-            }
-            *entry = page | PRESENT | WRITABLE | (address < ARCH_USER_END ? USER : 0);
+        if ((*entry & PRESENT) == 0) {
+            return nullptr;
+        }
+        if (level == DIRECTORY && (*entry & LARGE) != 0) {
+            return entry;
         }
         table = table_of(*entry);
     }
-    return &table[index_at(address, 1)];
+    return &table[index_at(address, lowest)];
+}
+
+// One that was promised can be had.
+static bool make_table(uint64_t *entry, vaddr_t address, struct account *account) {
+    paddr_t page;
+    if (*entry != 0) {
+        page_unreserve(account, PAGE_SIZE);
+    }
+    if (page_allocate(account, 0, &page) != OK) {
+        return false;
+    }
+    *entry = page | PRESENT | WRITABLE | (address < ARCH_USER_END ? USER : 0);
+    return true;
+}
+
+// The same, and makes missing tables. nullptr: no memory
+[[gnu::noinline]] static uint64_t *make_entry(const struct arch_vmspace *space, vaddr_t address, unsigned lowest,
+                                              struct account *account) {
+    uint64_t *table = physical_to_kernel(space->root);
+    for (unsigned level = LEVELS; level > lowest; level--) {
+        uint64_t *entry = &table[index_at(address, level)];
+        if ((*entry & PRESENT) == 0 && !make_table(entry, address, account)) {
+            return nullptr;
+        }
+        table = table_of(*entry);
+    }
+    return &table[index_at(address, lowest)];
+}
+
+uint64_t *arch_page_entry(struct arch_vmspace *space, vaddr_t address, struct account *account) {
+    uint64_t *entry = find_entry(space, address, 1);
+    return entry != nullptr ? entry : make_entry(space, address, 1, account);
 }
 
 // Where the next table's, or table of tables', part of the address space begins.
@@ -155,7 +193,7 @@ status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical,
     uint64_t *entry = nullptr;
     for (size_t i = 0; i < count; i++) {
         vaddr_t at = address + i * PAGE_SIZE;
-        entry = entry == nullptr || index_at(at, 1) == 0 ? entry_of(space, at, account) : entry + 1;
+        entry = entry == nullptr || index_at(at, 1) == 0 ? arch_page_entry(space, at, account) : entry + 1;
         if (entry == nullptr || *entry != 0) {
             arch_unmap(space, address, i);
             return entry == nullptr ? ERR_NO_MEMORY : ERR_EXISTS;
@@ -165,19 +203,43 @@ status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical,
     return OK;
 }
 
+// A table is made when the first page is mapped by it: a large page needs none.
+[[gnu::noinline]] static bool promise_table(struct arch_vmspace *space, vaddr_t address, struct account *account) {
+    uint64_t *entry = make_entry(space, address, DIRECTORY, account);
+    if (entry == nullptr || (*entry == 0 && page_reserve(account, PAGE_SIZE) != OK)) {
+        return false;
+    }
+    if (*entry == 0) {
+        *entry = TABLE_PROMISED;
+    }
+    return true;
+}
+
 status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
     vaddr_t end = address + count * PAGE_SIZE;
     for (vaddr_t at = address; at < end; at = past(at, TABLE_SPAN)) {
-        if (entry_of(space, at, account) == nullptr) {
+        bool is_whole = at % TABLE_SPAN == 0 && end - at >= TABLE_SPAN;
+        if (is_whole ? !promise_table(space, at, account) : arch_page_entry(space, at, account) == nullptr) {
             return ERR_NO_MEMORY;
         }
     }
     return OK;
 }
 
-void arch_map_page(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags) {
-    uint64_t *entry = entry_of(space, address, nullptr);
+bool arch_can_map_large(const struct arch_vmspace *space, vaddr_t address) {
+    const uint64_t *entry = find_entry(space, address, DIRECTORY);
+    return entry != nullptr && *entry == TABLE_PROMISED;
+}
+
+void arch_map_large(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags) {
+    *find_entry(space, address, DIRECTORY) = physical | entry_flags(flags) | LARGE | TABLE_PROMISED;
+}
+
+void arch_map_page(uint64_t *entry, vaddr_t address, paddr_t physical, uint32_t flags) {
     bool was_present = *entry != 0;
+    if ((*entry & LARGE) != 0) {
+        return; // with all rights of the mapping, else it would not be large
+    }
     *entry = physical | entry_flags(flags);
     if (was_present) {
         invalidate(address);
@@ -224,33 +286,33 @@ static void flush_others(const struct arch_vmspace *space, bool are_tables_freed
     }
 }
 
-// The lowest-level entry of the first address from one on that has a table for it. nullptr: none before the end
+// The directory's entry of the first address from one on for which there is a table or a large page. nullptr: none before the
+// end
 static uint64_t *next_entry(const struct arch_vmspace *space, vaddr_t *address, vaddr_t end) {
     while (*address < end) {
         uint64_t *table = physical_to_kernel(space->root);
         unsigned level = LEVELS;
-        while (level > 1 && table[index_at(*address, level)] != 0) {
+        while (level > DIRECTORY && table[index_at(*address, level)] != 0) {
             table = table_of(table[index_at(*address, level)]);
             level--;
         }
-        if (level == 1) {
-            return &table[index_at(*address, 1)];
+        uint64_t *entry = &table[index_at(*address, level)];
+        if (level == DIRECTORY && (*entry & PRESENT) != 0) {
+            return entry;
         }
         *address = past(*address, PAGE_SIZE << (INDEX_BITS * (level - 1)));
     }
     return nullptr;
 }
 
-void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
-    bool is_loaded = space == &arch_kernel_space || arch_cpu()->arch.active_root == space->root;
-    bool was_mapped = false;
-    vaddr_t end = address + count * PAGE_SIZE;
-    uint64_t *entry = nullptr;
-    for (vaddr_t at = address; at < end; at += PAGE_SIZE) {
-        entry = entry == nullptr || index_at(at, 1) == 0 ? next_entry(space, &at, end) : entry + 1;
-        if (entry == nullptr) {
-            break;
-        }
+// Is a change of the space's tables to be told to this CPU?
+static bool is_loaded_here(const struct arch_vmspace *space) {
+    return space == &arch_kernel_space || arch_cpu()->arch.active_root == space->root;
+}
+
+static bool clear_pages(const struct arch_vmspace *space, uint64_t *entry, vaddr_t address, vaddr_t end) {
+    bool is_loaded = is_loaded_here(space), was_mapped = false;
+    for (vaddr_t at = address; at < end; at += PAGE_SIZE, entry++) {
         if (*entry != 0) {
             *entry = 0;
             was_mapped = true;
@@ -259,8 +321,67 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
             }
         }
     }
-    if (was_mapped) {
+    return was_mapped;
+}
+
+// All of it, also where a part is meant: who touches the rest finds it again.
+static bool clear_large(const struct arch_vmspace *space, uint64_t *entry, vaddr_t address) {
+    *entry = TABLE_PROMISED;
+    if (is_loaded_here(space)) {
+        invalidate(address);
+    }
+    return true;
+}
+
+// Of this CPU's caches; was anything mapped, which others may have cached?
+static bool clear(const struct arch_vmspace *space, vaddr_t address, vaddr_t end) {
+    bool was_mapped = false;
+    uint64_t *entry;
+    for (vaddr_t at = address, next; (entry = next_entry(space, &at, end)) != nullptr; at = next) {
+        next = past(at, TABLE_SPAN) < end ? past(at, TABLE_SPAN) : end;
+        was_mapped |= (*entry & LARGE) != 0 ? clear_large(space, entry, at)
+                                            : clear_pages(space, &table_of(*entry)[index_at(at, 1)], at, next);
+    }
+    return was_mapped;
+}
+
+void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
+    if (clear(space, address, address + count * PAGE_SIZE)) {
         flush_others(space, false);
+    }
+}
+
+// Takes the tables out of the directories that map nothing but the range. The first word of each, which is empty, leads to
+// the next: no CPU that still walks one takes an address of a page for an entry that is present.
+[[gnu::noinline]] static paddr_t detach_tables(const struct arch_vmspace *space, vaddr_t address, vaddr_t end,
+                                               struct account *account) {
+    paddr_t detached = 0;
+    for (vaddr_t at = past(address - 1, TABLE_SPAN); at < end && end - at >= TABLE_SPAN; at += TABLE_SPAN) {
+        uint64_t *entry = find_entry(space, at, DIRECTORY);
+        if (entry != nullptr && has_table(*entry)) {
+            table_of(*entry)[0] = detached;
+            detached = *entry & ADDRESS_MASK;
+            *entry = 0;
+            invalidate(at); // and what this CPU has cached of tables
+        } else if (entry != nullptr && *entry != 0) {
+            *entry = 0;
+            page_unreserve(account, PAGE_SIZE);
+        }
+    }
+    return detached;
+}
+
+void arch_unmap_finally(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
+    vaddr_t end = address + count * PAGE_SIZE;
+    bool was_mapped = clear(space, address, end);
+    paddr_t detached = end - address >= TABLE_SPAN ? detach_tables(space, address, end, account) : 0;
+    if (was_mapped || detached != 0) {
+        flush_others(space, detached != 0);
+    }
+    while (detached != 0) {
+        paddr_t next = *table_of(detached);
+        page_free(account, 0, detached);
+        detached = next;
     }
 }
 

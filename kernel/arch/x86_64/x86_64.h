@@ -11,6 +11,7 @@ enum : uint64_t {
     USER = 4,
     UNCACHED = 0x18,
     LARGE = 0x80,
+    TABLE_PROMISED = 0x200, // ours, in a directory that has no table there: the memory for one is reserved
     NO_EXECUTE = 1ull << 63,
     ADDRESS_MASK = 0x000ffffffffff000,
 };

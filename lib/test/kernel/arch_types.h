@@ -4,6 +4,7 @@
 
 enum : vaddr_t { ARCH_USER_BASE = 0x10000, ARCH_USER_END = 0x00007ffffffff000 };
 enum : uint64_t { ARCH_PHYSICAL_END = 1ull << 47 };
+enum : uint64_t { ARCH_LARGE_PAGE_SIZE = 2 << 20 };
 enum : uint32_t { ELF_MACHINE = 62, ELF_RELOCATION_RELATIVE = 8 };
 enum { CPU_MAX = 8 };
 
