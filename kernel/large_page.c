@@ -45,19 +45,20 @@ static bool take_block(struct folio *folio, uint64_t *entries) {
     return true;
 }
 
-static unsigned first_unzeroed(const uint64_t *entries) {
-    unsigned index = 0;
-    while (index < BLOCK_PAGES && (entries[index] & PAGE_UNZEROED) == 0) {
-        index++;
+static unsigned first_unzeroed(const uint64_t *entries, unsigned from) {
+    while (from < BLOCK_PAGES && (entries[from] & PAGE_UNZEROED) == 0) {
+        from++;
     }
-    return index;
+    return from;
 }
 
-static void zero_part(uint64_t *entries) {
-    unsigned first = first_unzeroed(entries);
-    for (unsigned i = first; i < BLOCK_PAGES && i < first + PART_PAGES; i++) {
-        folio_zero_page(&entries[i]);
+// Is all of it zeroed then?
+static bool zero_part(uint64_t *entries) {
+    unsigned first = first_unzeroed(entries, 0), index = first;
+    while (index < BLOCK_PAGES && index < first + PART_PAGES) {
+        folio_zero_page(&entries[index++]);
     }
+    return first_unzeroed(entries, index) == BLOCK_PAGES;
 }
 
 status_t folio_get_large_page(struct folio *folio, uint64_t offset, bool may_come, paddr_t *out_physical) {
@@ -68,9 +69,7 @@ status_t folio_get_large_page(struct folio *folio, uint64_t offset, bool may_com
     if (!folio_is_in_one_piece(entries)) {
         return ERR_NOT_FOUND;
     }
-    if (may_come) {
-        zero_part(entries);
-    }
     *out_physical = page_of(entries[0]);
-    return first_unzeroed(entries) == BLOCK_PAGES ? OK : ERR_BUSY;
+    bool is_zeroed = may_come ? zero_part(entries) : first_unzeroed(entries, 0) == BLOCK_PAGES;
+    return is_zeroed ? OK : ERR_BUSY;
 }

@@ -212,12 +212,11 @@ bool page_is_shared(paddr_t page) {
 
 bool page_any_is_shared(paddr_t block, unsigned order) {
     const uint8_t *state = block_state(zone_of(block), block);
+    uint8_t any = 0;
     for (size_t i = 0; i < 1u << order; i++) {
-        if (state[i] > PAGE_SHARED) {
-            return true;
-        }
+        any |= state[i];
     }
-    return false;
+    return (any & PAGE_SHARED) != 0;
 }
 
 static void leave_shared(uint8_t *state) {

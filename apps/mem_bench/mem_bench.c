@@ -4,7 +4,8 @@
 #include <file.client.h>
 #include <needs.h>
 
-enum : uint64_t { PAGES = 128, SIZE = PAGES * PAGE_SIZE, FILE_PAGES = 32, FOLIOS = 32 };
+enum : uint64_t { PAGES = 128, MANY_PAGES = 8192, PAGES_PER_MIB = 256, FILE_PAGES = 32, FOLIOS = 32 };
+enum : uint64_t { SIZE = PAGES * PAGE_SIZE };
 enum : uint32_t { READABLE = MAP_READ | MAP_MAY_FAULT, WRITABLE = MAP_READ | MAP_WRITE | MAP_MAY_FAULT };
 enum : nsec_t { OPEN_TIMEOUT = 5 * NSEC_PER_SEC };
 
@@ -24,9 +25,9 @@ static nsec_t read_each(uint64_t address, uint64_t pages) {
     return clock_ns() - start;
 }
 
-static status_t make(uint32_t flags, folio_t *out_folio, uint64_t *out_address) {
-    TRY(folio_create(SIZE, flags, out_folio));
-    return vmspace_map(*out_folio, 0, SIZE, WRITABLE, out_address);
+static status_t make(uint64_t pages, uint32_t flags, folio_t *out_folio, uint64_t *out_address) {
+    TRY(folio_create(pages * PAGE_SIZE, flags, out_folio));
+    return vmspace_map(*out_folio, 0, pages * PAGE_SIZE, WRITABLE, out_address);
 }
 
 static status_t drop(folio_t folio, uint64_t address) {
@@ -60,26 +61,54 @@ static status_t map(nsec_t *out_ns) {
     return handle_close(folio.handle);
 }
 
-static status_t touch_with(uint32_t flags, nsec_t *out_ns) {
+static status_t touch_with(uint64_t pages, uint32_t flags, nsec_t *out_ns) {
     folio_t folio;
     uint64_t address;
-    TRY(make(flags, &folio, &address));
-    *out_ns = write_each(address, PAGES);
+    TRY(make(pages, flags, &folio, &address));
+    *out_ns = write_each(address, pages);
     return drop(folio, address);
 }
 
 static status_t touch(nsec_t *out_ns) {
-    return touch_with(0, out_ns);
+    return touch_with(PAGES, 0, out_ns);
 }
 
 static status_t touch_sparse(nsec_t *out_ns) {
-    return touch_with(FOLIO_SPARSE, out_ns);
+    return touch_with(PAGES, FOLIO_SPARSE, out_ns);
+}
+
+// Large pages and single ones.
+static status_t touch_many(nsec_t *out_ns) {
+    return touch_with(MANY_PAGES, 0, out_ns);
+}
+
+static status_t touch_many_sparse(nsec_t *out_ns) {
+    return touch_with(MANY_PAGES, FOLIO_SPARSE, out_ns);
+}
+
+static status_t drop_many_with(uint32_t flags, nsec_t *out_ns) {
+    folio_t folio;
+    uint64_t address;
+    TRY(make(MANY_PAGES, flags, &folio, &address));
+    (void) write_each(address, MANY_PAGES);
+    nsec_t start = clock_ns();
+    TRY(drop(folio, address));
+    *out_ns = clock_ns() - start;
+    return OK;
+}
+
+static status_t drop_many(nsec_t *out_ns) {
+    return drop_many_with(0, out_ns);
+}
+
+static status_t drop_many_sparse(nsec_t *out_ns) {
+    return drop_many_with(FOLIO_SPARSE, out_ns);
 }
 
 static status_t touch_again(nsec_t *out_ns) {
     folio_t folio;
     uint64_t address;
-    TRY(make(0, &folio, &address));
+    TRY(make(PAGES, 0, &folio, &address));
     (void) write_each(address, PAGES);
     *out_ns = write_each(address, PAGES);
     return drop(folio, address);
@@ -88,7 +117,7 @@ static status_t touch_again(nsec_t *out_ns) {
 static status_t clone(nsec_t *out_ns) {
     folio_t folio, copy;
     uint64_t address;
-    TRY(make(0, &folio, &address));
+    TRY(make(PAGES, 0, &folio, &address));
     (void) write_each(address, PAGES);
     nsec_t start = clock_ns();
     TRY(folio_clone(folio, 0, SIZE, 0, &copy));
@@ -101,7 +130,7 @@ static status_t clone(nsec_t *out_ns) {
 static status_t write_clone(nsec_t *out_ns) {
     folio_t folio, copy;
     uint64_t address;
-    TRY(make(0, &folio, &address));
+    TRY(make(PAGES, 0, &folio, &address));
     (void) write_each(address, PAGES);
     TRY(folio_clone(folio, 0, SIZE, 0, &copy));
     *out_ns = write_each(address, PAGES);
@@ -120,6 +149,17 @@ static status_t touch_file(nsec_t *out_ns) {
     return drop(folio, address);
 }
 
+// Page faults, not instructions: per MiB that is touched.
+static status_t count_faults(const char *name, bench_round *round) {
+    struct process_info before, after;
+    nsec_t ns;
+    TRY(process_info((process_t) {HANDLE_INVALID}, &before));
+    TRY(round(&ns));
+    TRY(process_info((process_t) {HANDLE_INVALID}, &after));
+    bench_log(name, after.page_faults - before.page_faults, MANY_PAGES / PAGES_PER_MIB);
+    return OK;
+}
+
 static status_t run(void) {
     static const struct {
         const char *name;
@@ -131,6 +171,10 @@ static status_t run(void) {
         {"touch_again", touch_again, PAGES},
         {"touch", touch, PAGES},
         {"touch_sparse", touch_sparse, PAGES},
+        {"touch_many", touch_many, MANY_PAGES},
+        {"touch_many_sparse", touch_many_sparse, MANY_PAGES},
+        {"drop_many", drop_many, MANY_PAGES},
+        {"drop_many_sparse", drop_many_sparse, MANY_PAGES},
         {"clone", clone, PAGES},
         {"write_clone", write_clone, PAGES},
         {"touch_file", touch_file, FILE_PAGES},
@@ -140,7 +184,8 @@ static status_t run(void) {
         TRY(bench_median(subjects[i].round, &ns));
         bench_log(subjects[i].name, ns, subjects[i].operations);
     }
-    return OK;
+    TRY(count_faults("faults_many", touch_many));
+    return count_faults("faults_many_sparse", touch_many_sparse);
 }
 
 static status_t start(void) {

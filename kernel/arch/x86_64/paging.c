@@ -203,29 +203,6 @@ status_t arch_map(struct arch_vmspace *space, vaddr_t address, paddr_t physical,
     return OK;
 }
 
-// A table is made when the first page is mapped by it: a large page needs none.
-[[gnu::noinline]] static bool promise_table(struct arch_vmspace *space, vaddr_t address, struct account *account) {
-    uint64_t *entry = make_entry(space, address, DIRECTORY, account);
-    if (entry == nullptr || (*entry == 0 && page_reserve(account, PAGE_SIZE) != OK)) {
-        return false;
-    }
-    if (*entry == 0) {
-        *entry = TABLE_PROMISED;
-    }
-    return true;
-}
-
-status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
-    vaddr_t end = address + count * PAGE_SIZE;
-    for (vaddr_t at = address; at < end; at = past(at, TABLE_SPAN)) {
-        bool is_whole = at % TABLE_SPAN == 0 && end - at >= TABLE_SPAN;
-        if (is_whole ? !promise_table(space, at, account) : arch_page_entry(space, at, account) == nullptr) {
-            return ERR_NO_MEMORY;
-        }
-    }
-    return OK;
-}
-
 bool arch_can_map_large(const struct arch_vmspace *space, vaddr_t address) {
     const uint64_t *entry = find_entry(space, address, DIRECTORY);
     return entry != nullptr && *entry == TABLE_PROMISED;
@@ -353,8 +330,7 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
 
 // Takes the tables out of the directories that map nothing but the range. The first word of each, which is empty, leads to
 // the next: no CPU that still walks one takes an address of a page for an entry that is present.
-[[gnu::noinline]] static paddr_t detach_tables(const struct arch_vmspace *space, vaddr_t address, vaddr_t end,
-                                               struct account *account) {
+static paddr_t detach_tables(const struct arch_vmspace *space, vaddr_t address, vaddr_t end, struct account *account) {
     paddr_t detached = 0;
     for (vaddr_t at = past(address - 1, TABLE_SPAN); at < end && end - at >= TABLE_SPAN; at += TABLE_SPAN) {
         uint64_t *entry = find_entry(space, at, DIRECTORY);
@@ -371,11 +347,11 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
     return detached;
 }
 
-void arch_unmap_finally(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
-    vaddr_t end = address + count * PAGE_SIZE;
-    bool was_mapped = clear(space, address, end);
-    paddr_t detached = end - address >= TABLE_SPAN ? detach_tables(space, address, end, account) : 0;
-    if (was_mapped || detached != 0) {
+// Nothing is mapped in the range any more, though it may be cached. Tables and promises for nothing else go.
+[[gnu::noinline]] static void give_back_tables(const struct arch_vmspace *space, vaddr_t address, vaddr_t end,
+                                               bool may_be_cached, struct account *account) {
+    paddr_t detached = detach_tables(space, address, end, account);
+    if (may_be_cached || detached != 0) {
         flush_others(space, detached != 0);
     }
     while (detached != 0) {
@@ -383,6 +359,42 @@ void arch_unmap_finally(struct arch_vmspace *space, vaddr_t address, size_t coun
         page_free(account, 0, detached);
         detached = next;
     }
+}
+
+void arch_unmap_finally(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
+    vaddr_t end = address + count * PAGE_SIZE;
+    bool was_mapped = clear(space, address, end);
+    if (end - address >= TABLE_SPAN) {
+        give_back_tables(space, address, end, was_mapped, account);
+    } else if (was_mapped) {
+        flush_others(space, false);
+    }
+}
+
+// A table is made when the first page is mapped by it: a large page needs none.
+[[gnu::noinline]] static bool promise_table(struct arch_vmspace *space, vaddr_t address, struct account *account) {
+    uint64_t *entry = make_entry(space, address, DIRECTORY, account);
+    if (entry == nullptr || (*entry == 0 && page_reserve(account, PAGE_SIZE) != OK)) {
+        return false;
+    }
+    if (*entry == 0) {
+        *entry = TABLE_PROMISED;
+    }
+    return true;
+}
+
+status_t arch_map_prepare(struct arch_vmspace *space, vaddr_t address, size_t count, struct account *account) {
+    vaddr_t end = address + count * PAGE_SIZE;
+    if (end - address >= TABLE_SPAN) {
+        give_back_tables(space, address, end, false, account); // of earlier mappings, which reached farther
+    }
+    for (vaddr_t at = address; at < end; at = past(at, TABLE_SPAN)) {
+        bool is_whole = at % TABLE_SPAN == 0 && end - at >= TABLE_SPAN;
+        if (is_whole ? !promise_table(space, at, account) : arch_page_entry(space, at, account) == nullptr) {
+            return ERR_NO_MEMORY;
+        }
+    }
+    return OK;
 }
 
 // The tables are freed only when no CPU can walk them any more.
