@@ -21,6 +21,29 @@ void pair_close(struct pair *pair) {
     (void) handle_close(pair->b.handle);
 }
 
+struct process_info used(void) {
+    struct process_info info = {};
+    (void) process_info((process_t) {HANDLE_INVALID}, &info);
+    return info;
+}
+
+status_t map(folio_t folio, uint64_t size, uint32_t flags, uint64_t *out_address) {
+    return vmspace_map(folio, 0, size, flags, out_address);
+}
+
+status_t start_thread(void (*entry)(uint64_t, struct thread_buffer *), uint64_t argument) {
+    thread_t thread;
+    TRY(thread_create((uint64_t) entry, STACK_SIZE, argument, &thread));
+    return handle_close(thread.handle);
+}
+
+bool becomes(const _Atomic uint64_t *value, uint64_t expected) {
+    nsec_t deadline = clock_ns() + 5 * NSEC_PER_SEC;
+    while (*value != expected && clock_ns() < deadline) {
+    }
+    return *value == expected;
+}
+
 void write_message(uint32_t kind, uint16_t length) {
     struct message *out = message_out();
     wire_write(out, kind);
