@@ -74,6 +74,10 @@ bool page_is_shared(paddr_t) {
     return false;
 }
 
+bool folio_is_in_one_piece(const uint64_t *) {
+    return false;
+}
+
 void vmspace_unmap_folio(const struct folio *, uint64_t, uint64_t) {
 }
 

@@ -105,6 +105,45 @@ TEST("a machine without a large enough block refuses it and gives smaller ones")
     EXPECT(take(8));
 }
 
+TEST("a block can be taken out of what is reserved, if there is one in one piece") {
+    enum : unsigned { ORDER = 9 };
+    paddr_t block;
+    machine_start(8 * MIB);
+    uint64_t free_before = page_free_bytes;
+    EXPECT_EQ(page_reserve(&account, bytes_of(ORDER)), OK);
+    EXPECT(page_take_reserved(ORDER, &block));
+    EXPECT_EQ(block % bytes_of(ORDER), 0);
+    EXPECT_EQ(page_reserved_bytes, 0);
+    EXPECT_EQ(page_free_bytes, free_before - bytes_of(ORDER));
+    EXPECT_EQ(account.used, bytes_of(ORDER));
+    page_free(&account, ORDER, block);
+    EXPECT_EQ(page_free_bytes, free_before);
+    while (take(ORDER - 1)) {
+    }
+    for (unsigned i = held_count; i-- > 0;) {
+        if (held[i].page % bytes_of(ORDER) == 0) {
+            EXPECT(give_back(i)); // the other half of each block stays
+        }
+    }
+    EXPECT_EQ(page_reserve(&account, bytes_of(ORDER)), OK);
+    EXPECT(!page_take_reserved(ORDER, &block));
+    EXPECT_EQ(page_reserved_bytes, bytes_of(ORDER));
+}
+
+TEST("of a block it is known whether any of its pages is shared") {
+    enum : unsigned { ORDER = 9 };
+    paddr_t block;
+    machine_start(8 * MIB);
+    EXPECT_EQ(page_allocate(&account, ORDER, &block), OK);
+    EXPECT(!page_any_is_shared(block, ORDER));
+    for (unsigned i = 0; i < 1u << ORDER; i += 73) {
+        EXPECT_EQ(page_share(&account, block + i * PAGE_SIZE), OK);
+        EXPECT(page_any_is_shared(block, ORDER));
+        page_free(&account, 0, block + i * PAGE_SIZE);
+        EXPECT(!page_any_is_shared(block, ORDER));
+    }
+}
+
 TEST("memory in several pieces is used in all of them, and blocks do not span two") {
     uint8_t *memory = aligned_alloc(8 * MIB, 16 * MIB);
     boot_info = (struct boot_info) {.ram = {{(paddr_t) memory, 2 * MIB}, {(paddr_t) memory + 2 * MIB + 3 * PAGE_SIZE, 3 * MIB}},

@@ -2,7 +2,7 @@
 // back in the end.
 //
 // test-with: kernel/folio.c kernel/folio_pages.c kernel/page_tree.c kernel/page.c kernel/account.c kernel/heap.c
-// test-with: kernel/handle.c kernel/pager.c
+// test-with: kernel/handle.c kernel/large_page.c kernel/pager.c
 #include "pager.h"
 
 #include "heap.h"
@@ -21,8 +21,16 @@ status_t sys_pager_supply(struct thread *thread, handle_t handle, uint64_t offse
 status_t sys_pager_write_begin(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size);
 status_t sys_pager_write_end(struct thread *thread, handle_t handle, uint64_t offset, uint64_t size);
 
-enum : uint64_t { MIB = 1 << 20, RAM = 16 * MIB, LIMIT = 6 * MIB };
-enum { FOLIOS = 24, PAGES_MAX = 700, STEPS = 200000 }; // some folios have two levels of pages
+enum : uint64_t {
+    MIB = 1 << 20,
+    RAM = 16 * MIB,
+    LIMIT = 6 * MIB,
+    MORE_RAM = 40 * MIB,
+    MORE = 24 * MIB,
+    LARGE = ARCH_LARGE_PAGE_SIZE
+};
+enum { FOLIOS = 24, BLOCK_PAGES = LARGE / PAGE_SIZE, BLOCKS_MAX = 2 };
+enum { PAGES_MAX = BLOCKS_MAX * BLOCK_PAGES + 76, STEPS = 200000 }; // some folios have two levels of pages
 
 // --- The rest of the kernel ---
 
@@ -86,9 +94,6 @@ void thread_end_fault(struct thread *, status_t) {
 void scheduler_make_ready(struct thread *) {
 }
 
-void vmspace_unmap_folio(const struct folio *, uint64_t, uint64_t) {
-}
-
 // --- The model ---
 
 struct model {
@@ -101,8 +106,22 @@ struct model {
     bool is_known[PAGES_MAX];   // of clones of paged folios: it has the page, whose content is settled
     struct model *origin;       // of such a clone
     uint64_t origin_page;
-    unsigned clones; // that have it as their origin
+    unsigned clones;            // that have it as their origin
+    paddr_t mapped[BLOCKS_MAX]; // large pages that somebody has mapped for writing. 0: not
 } models[FOLIOS];
+
+static unsigned large_pages, large_parts, unmapped_large_pages;
+
+void vmspace_unmap_folio(const struct folio *folio, uint64_t offset, uint64_t size) {
+    for (unsigned i = 0; i < FOLIOS; i++) {
+        for (uint64_t block = 0; models[i].folio == folio && block < BLOCKS_MAX; block++) {
+            if (models[i].mapped[block] != 0 && offset < (block + 1) * LARGE && offset + size > block * LARGE) {
+                models[i].mapped[block] = 0;
+                unmapped_large_pages++;
+            }
+        }
+    }
+}
 
 static struct model *some(bool exists) {
     struct model *model = &models[random_below(FOLIOS)];
@@ -170,8 +189,8 @@ static void destroy(struct model *model) {
     model->folio = nullptr;
 }
 
-static void clone(void) {
-    struct model *source = some(true), *model = some(false);
+static void clone(struct model *source) {
+    struct model *model = some(false);
     if (source == nullptr || model == nullptr) {
         return;
     }
@@ -238,6 +257,22 @@ static void settle(struct model *model, uint64_t at) {
     }
 }
 
+static void fill_page(struct model *model, uint64_t at, paddr_t physical) {
+    model->content[at] = (uint8_t) random_below(256);
+    memset(physical_to_kernel(physical), model->content[at], PAGE_SIZE);
+}
+
+// A large page that is mapped is what the folio has, and nobody else's, until it is unmapped.
+static void check_mapped(const struct model *model) {
+    for (uint64_t block = 0; block < BLOCKS_MAX; block++) {
+        paddr_t physical;
+        if (model->mapped[block] != 0 &&
+            (folio_get_large_page(model->folio, block * LARGE, false, &physical) != OK || physical != model->mapped[block])) {
+            panic("a large page is mapped that the folio has not");
+        }
+    }
+}
+
 static void touch(void) {
     struct model *model = some(true);
     if (model == nullptr) {
@@ -264,19 +299,62 @@ static void touch(void) {
     }
     settle(model, at);
     check(model, at, &page);
+    check_mapped(model);
     if (is_write) {
         if (!page.is_writable) {
             panic("page %lu can't be written", (unsigned long) at);
         }
-        model->content[at] = (uint8_t) random_below(256);
-        memset(physical_to_kernel(page.physical), model->content[at], PAGE_SIZE);
+        fill_page(model, at, page.physical);
         if (model->is_paged && random_below(3) != 0) {
             store(model, at);
         }
     }
 }
 
+// Pagers' folios are sparse.
+static struct model *some_with_block(uint64_t block) {
+    for (unsigned tries = 0; tries < FOLIOS; tries++) {
+        struct model *model = some(true);
+        if (model != nullptr && !model->folio->is_sparse && (block + 1) * BLOCK_PAGES <= model->pages) {
+            return model;
+        }
+    }
+    return nullptr;
+}
+
+// Has a large page come, all or in part, and writes to it.
+static void touch_large(void) {
+    uint64_t block = random_below(BLOCKS_MAX);
+    struct model *model = some_with_block(block);
+    if (model == nullptr) {
+        return;
+    }
+    paddr_t physical;
+    status_t status = ERR_BUSY;
+    for (unsigned part = 1 + random_below(8); part > 0 && status == ERR_BUSY; part--) {
+        status = folio_get_large_page(model->folio, block * LARGE, true, &physical);
+    }
+    large_parts += status == ERR_BUSY;
+    if (status != OK) {
+        return;
+    }
+    large_pages++;
+    model->mapped[block] = physical;
+    for (uint64_t i = 0; i < BLOCK_PAGES; i++) {
+        uint64_t at = block * BLOCK_PAGES + i;
+        settle(model, at);
+        check(model, at, &(struct folio_page) {.physical = physical + i * PAGE_SIZE});
+        if (random_below(8) == 0) {
+            fill_page(model, at, physical + i * PAGE_SIZE);
+        }
+    }
+    if (random_below(3) == 0) {
+        clone(model);
+    }
+}
+
 static void check_all(const struct model *model) {
+    check_mapped(model);
     for (uint64_t at = 0; at < model->pages; at++) {
         struct folio_page page;
         if (folio_find_page(model->folio, at * PAGE_SIZE, &page)) {
@@ -285,9 +363,9 @@ static void check_all(const struct model *model) {
     }
 }
 
-static void set_up(void) {
-    machine_start(RAM);
-    account = account_create(LIMIT);
+static void set_up(uint64_t ram, uint64_t limit) {
+    machine_start(ram);
+    account = account_create(limit);
     process.account = account;
     thread.process = &process;
     list_init(&process.pins);
@@ -296,52 +374,134 @@ static void set_up(void) {
     }
 }
 
-TEST("folios, clones and pagers keep their contents and their promises with little memory, and give all of it back") {
-    set_up();
-    uint64_t used_before = account->used;
-    for (unsigned step = 0; step < STEPS; step++) {
-        switch (random_below(16)) {
-        case 0:
-            create();
-            break;
-        case 1:
-            create_paged();
-            break;
-        case 2:
-            clone();
-            break;
-        case 3: {
-            struct model *model = some(true);
-            if (model != nullptr && random_below(3) == 0) {
-                check_all(model);
-                destroy(model);
-            }
-            break;
-        }
-        default:
-            touch();
-        }
+static void end_some(void) {
+    struct model *model = some(true);
+    if (model != nullptr && random_below(3) == 0) {
+        check_all(model);
+        destroy(model);
     }
-    while (true) {
-        bool is_empty = true;
+}
+
+static void step(void) {
+    switch (random_below(16)) {
+    case 0:
+        create();
+        break;
+    case 1:
+        create_paged();
+        break;
+    case 2:
+        clone(some(true));
+        break;
+    case 3:
+        end_some();
+        break;
+    case 4:
+    case 5:
+    case 6:
+        touch_large();
+        break;
+    default:
+        touch();
+    }
+}
+
+static void end_all(void) {
+    for (bool is_empty = false; !is_empty;) {
+        is_empty = true;
         for (unsigned i = 0; i < FOLIOS; i++) {
             if (models[i].folio != nullptr) {
                 is_empty = false;
                 destroy(&models[i]);
             }
         }
-        if (is_empty) {
-            break;
+    }
+}
+
+// True: all came back.
+static bool run_with(uint64_t ram, uint64_t limit) {
+    set_up(ram, limit);
+    uint64_t used_before = account->used;
+    for (unsigned i = 0; i < STEPS; i++) {
+        step();
+    }
+    end_all();
+    return account->used == used_before && page_reserved_bytes == 0 && account->peak <= limit;
+}
+
+TEST("folios, clones and pagers keep their contents and their promises with little memory, and give all of it back") {
+    EXPECT(run_with(RAM, LIMIT));
+}
+
+TEST("and so they do with more of it, which has room for large pages") {
+    EXPECT(run_with(MORE_RAM, MORE));
+    EXPECT(large_pages > 500 && large_parts > 30 && unmapped_large_pages > 10);
+}
+
+static bool is_zero_at(struct folio *folio, uint64_t offset) {
+    struct folio_page page;
+    uint8_t bytes[64];
+    folio_read(folio, offset, bytes, sizeof(bytes));
+    return is_filled(bytes, 0, sizeof(bytes)) && folio_get_page(folio, offset, false, &page) == OK &&
+           is_filled(physical_to_kernel(page.physical), 0, PAGE_SIZE);
+}
+
+TEST("nobody sees what was in memory before the rest of a large page is zeroed") {
+    enum : uint64_t { AT = LARGE / 2, SIZE = 4 * PAGE_SIZE };
+    struct folio *folio, *clone;
+    struct folio_page page;
+    paddr_t physical;
+    uint64_t handle;
+    set_up(RAM, LIMIT);
+    EXPECT(make_paged(&models[0], 2 * SIZE / PAGE_SIZE));
+    EXPECT_EQ(folio_create(account, LARGE, 0, &folio), OK);
+    EXPECT_EQ(process_add_handle(&process, &folio->object, RIGHT_READ | RIGHT_WRITE, &handle), OK);
+    EXPECT_EQ(folio_get_large_page(folio, 0, true, &physical), ERR_BUSY);
+    EXPECT(folio_find_page(folio, 0, &page));
+    EXPECT(!is_filled(physical_to_kernel(physical + AT), 0, PAGE_SIZE));
+    EXPECT(!folio_find_page(folio, AT, &page));
+    EXPECT_EQ(sys_pager_supply(&thread, models[0].pager, 0, SIZE, (handle_t) handle, AT), OK);
+    EXPECT_EQ(folio_clone(account, folio, AT, SIZE, 0, &clone), OK);
+    for (uint64_t at = 0; at < SIZE; at += PAGE_SIZE) {
+        EXPECT(is_zero_at(models[0].folio, at));
+        EXPECT(is_zero_at(clone, at));
+        EXPECT(is_zero_at(folio, AT + at));
+    }
+}
+
+TEST("where memory is in pieces, the pages of a large page come one by one") {
+    enum : uint64_t { PIECE = LARGE / 2 };
+    static paddr_t pieces[2 * RAM / LARGE];
+    struct folio *folio;
+    struct folio_page page;
+    paddr_t physical;
+    unsigned count = 0;
+    set_up(RAM, RAM);
+    EXPECT_EQ(folio_create(account, LARGE, 0, &folio), OK);
+    uint64_t promised = account->used, reserved = page_reserved_bytes;
+    while (page_take_reserved(page_order_for(PIECE), &pieces[count])) {
+        count++;
+    }
+    page_reserved_bytes = reserved; // they were taken without
+    EXPECT(count >= 8);
+    for (unsigned i = 0; i < count; i++) {
+        if (pieces[i] % LARGE == 0) {
+            account->used += PIECE;
+            page_free(account, page_order_for(PIECE), pieces[i]);
         }
     }
-    EXPECT_EQ(account->used, used_before);
-    EXPECT_EQ(page_reserved_bytes, 0);
-    EXPECT_EQ(account->peak <= LIMIT, true);
+    EXPECT_EQ(folio_get_large_page(folio, 0, true, &physical), ERR_NOT_FOUND);
+    for (uint64_t at = 0; at < LARGE; at += PAGE_SIZE) {
+        EXPECT_EQ(folio_get_page(folio, at, true, &page), OK);
+        EXPECT(is_filled(physical_to_kernel(page.physical), 0, PAGE_SIZE));
+    }
+    EXPECT_EQ(account->used, promised);
+    EXPECT_EQ(page_reserved_bytes, reserved - LARGE);
 }
 
 TEST("asking for pages that are not there costs their owner nothing") {
     enum : uint64_t { PAGES = 1 << 28, STEP = 512 };
-    set_up();
+    set_up(RAM, LIMIT);
     EXPECT(make_paged(&models[0], PAGES));
     uint64_t before = account->used;
     for (uint64_t at = 0; at < PAGES; at += STEP) {
@@ -356,7 +516,7 @@ TEST("where memory is short for all pages that are supplied, the first ones are 
     struct folio *source, *filler;
     struct folio_page page;
     uint64_t handle;
-    set_up();
+    set_up(RAM, LIMIT);
     EXPECT(make_paged(&models[0], 2 * AT_ONCE));
     EXPECT_EQ(folio_create(account, AT_ONCE * PAGE_SIZE, 0, &source), OK);
     EXPECT_EQ(process_add_handle(&process, &source->object, RIGHT_READ | RIGHT_WRITE, &handle), OK);

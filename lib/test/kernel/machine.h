@@ -48,10 +48,5 @@ static inline uint32_t random_below(uint32_t limit) {
 
 static inline bool is_filled(const void *pointer, uint8_t byte, size_t size) {
     const uint8_t *bytes = pointer;
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != byte) {
-            return false;
-        }
-    }
-    return true;
+    return bytes[0] == byte && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
