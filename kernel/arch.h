@@ -167,7 +167,7 @@ uint64_t *arch_page_entry(struct arch_vmspace *space, vaddr_t address, struct ac
 void arch_map_page(uint64_t *entry, vaddr_t address, paddr_t physical, uint32_t flags);
 
 // Maps ARCH_LARGE_PAGE_SIZE bytes by one entry, both addresses being multiples of that, where it is possible: a page table
-// for them is promised and was not needed since.
+// for them is promised, so that the range that was prepared holds them all, and was not needed since.
 bool arch_can_map_large(const struct arch_vmspace *space, vaddr_t address);
 void arch_map_large(struct arch_vmspace *space, vaddr_t address, paddr_t physical, uint32_t flags);
 

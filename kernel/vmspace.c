@@ -124,9 +124,8 @@ static void map_page(const struct mapping *mapping, uint64_t *entry, vaddr_t add
 [[gnu::noinline]] static status_t map_large_page(const struct mapping *mapping, vaddr_t address, bool may_come) {
     struct arch_vmspace *tables = mapping->space->tables;
     vaddr_t start = address & ~(ARCH_LARGE_PAGE_SIZE - 1);
-    uint64_t at = start - mapping->address, offset = mapping->offset + at;
-    bool is_inside = start >= mapping->address && at < mapping->size && mapping->size - at >= ARCH_LARGE_PAGE_SIZE;
-    if (!is_inside || offset % ARCH_LARGE_PAGE_SIZE != 0 || !arch_can_map_large(tables, start)) {
+    uint64_t offset = mapping->offset + (start - mapping->address);
+    if (offset % ARCH_LARGE_PAGE_SIZE != 0 || !arch_can_map_large(tables, start)) {
         return ERR_NOT_FOUND;
     }
     paddr_t physical;

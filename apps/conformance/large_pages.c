@@ -49,11 +49,13 @@ static status_t drop(folio_t folio, uint64_t address) {
 TEST("two megabytes come zeroed in a few faults, whatever was in memory, and cost no more than was promised") {
     folio_t folio;
     uint64_t address;
+    struct process_info before = used();
     EXPECT_EQ(make(LARGE, &folio, &address), OK);
     EXPECT_EQ(address % LARGE, 0);
     fill(address, LARGE, UINT64_MAX / 3);
     EXPECT_EQ(drop(folio, address), OK);
-    struct process_info before = used();
+    EXPECT_EQ(used().memory_used, before.memory_used);
+    before = used();
     EXPECT_EQ(make(LARGE, &folio, &address), OK);
     uint64_t promised = used().memory_used;
     EXPECT(is_zero(address, LARGE));
@@ -91,6 +93,22 @@ TEST("a sparse folio comes page by page, and a mapping of less than a large page
     faults = used().page_faults;
     fill(address, LARGE - PAGE_SIZE, 1);
     EXPECT_EQ(used().page_faults, faults + LARGE_PAGES - 1);
+    EXPECT_EQ(drop(folio, address), OK);
+}
+
+TEST("where single pages were mapped there is room for a large page later") {
+    folio_t folio;
+    uint64_t address, faults, last;
+    EXPECT_EQ(folio_create(LARGE, FOLIO_SPARSE, &folio), OK);
+    EXPECT_EQ(map(folio, LARGE, WRITABLE | MAP_MAY_FAULT, &address), OK);
+    last = address + LARGE - PAGE_SIZE;
+    *word_at(last) = 1;
+    EXPECT_EQ(drop(folio, address), OK);
+    EXPECT_EQ(make(LARGE, &folio, &address), OK);
+    EXPECT(last - address < LARGE);
+    faults = used().page_faults;
+    fill(address, LARGE, 1);
+    EXPECT(used().page_faults <= faults + FAULTS_MAX);
     EXPECT_EQ(drop(folio, address), OK);
 }
 

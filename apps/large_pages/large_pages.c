@@ -4,6 +4,7 @@
 enum : uint64_t { LARGE = 2 << 20, PIECES_MAX = 48 };
 enum : uint32_t { WRITABLE = MAP_READ | MAP_WRITE };
 
+static uint8_t own[3 * LARGE]; // the program's, whose segments are mapped at no such addresses
 static folio_t pieces[PIECES_MAX];
 static size_t piece_count;
 
@@ -33,14 +34,14 @@ static uint64_t faults(void) {
 }
 
 // Each page is zero at its first touch, and keeps what is written.
-static status_t check(uint64_t address) {
-    for (uint64_t at = 0; at < LARGE; at += sizeof(uint64_t)) {
+static status_t check(uint64_t address, uint64_t size) {
+    for (uint64_t at = 0; at < size; at += sizeof(uint64_t)) {
         if (*(volatile uint64_t *) (uintptr_t) (address + at) != 0) {
             return ERR_STATE;
         }
         *(volatile uint64_t *) (uintptr_t) (address + at) = address + at;
     }
-    for (uint64_t at = 0; at < LARGE; at += sizeof(uint64_t)) {
+    for (uint64_t at = 0; at < size; at += sizeof(uint64_t)) {
         if (*(volatile uint64_t *) (uintptr_t) (address + at) != address + at) {
             return ERR_STATE;
         }
@@ -54,7 +55,7 @@ static status_t use(uint64_t *out_faults) {
     uint64_t address, copy, before = faults();
     TRY(folio_create(2 * LARGE, 0, &folio));
     TRY(vmspace_map(folio, 0, 2 * LARGE, WRITABLE, &address)); // the second half is never touched
-    TRY(check(address));
+    TRY(check(address, LARGE));
     *out_faults = faults() - before;
     TRY(folio_clone(folio, 0, LARGE / 2, 0, &clone));
     TRY(vmspace_map(clone, 0, LARGE / 2, WRITABLE, &copy));
@@ -64,14 +65,16 @@ static status_t use(uint64_t *out_faults) {
 
 static status_t start(void) {
     struct system_info info;
-    uint64_t whole, pieced;
+    uint64_t unaligned, whole, pieced, before = faults();
     TRY(system_info(&info));
+    TRY(check((uint64_t) own, sizeof(own)));
+    unaligned = faults() - before;
     TRY(use(&whole));
     cut_memory();
     TRY(use(&pieced));
     join_memory();
-    log_info("%llu KiB free, faults: %llu, in pieces %llu", (unsigned long long) (info.memory_free >> 10),
-             (unsigned long long) whole, (unsigned long long) pieced);
+    log_info("%llu KiB free, faults: %llu, in pieces %llu, of the program %llu", (unsigned long long) (info.memory_free >> 10),
+             (unsigned long long) whole, (unsigned long long) pieced, (unsigned long long) unaligned);
     *(volatile uint64_t *) (uintptr_t) sizeof(uint64_t) = 0;
     return OK;
 }
