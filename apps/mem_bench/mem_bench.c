@@ -171,13 +171,13 @@ static status_t run(void) {
         {"touch_again", touch_again, PAGES},
         {"touch", touch, PAGES},
         {"touch_sparse", touch_sparse, PAGES},
+        {"clone", clone, PAGES},
+        {"write_clone", write_clone, PAGES},
+        {"touch_file", touch_file, FILE_PAGES},
         {"touch_many", touch_many, MANY_PAGES},
         {"touch_many_sparse", touch_many_sparse, MANY_PAGES},
         {"drop_many", drop_many, MANY_PAGES},
         {"drop_many_sparse", drop_many_sparse, MANY_PAGES},
-        {"clone", clone, PAGES},
-        {"write_clone", write_clone, PAGES},
-        {"touch_file", touch_file, FILE_PAGES},
     };
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
         nsec_t ns;

@@ -12,13 +12,13 @@ TITLES = {
     "touch_again": "write to a page that is there",
     "touch": "the first write to a page",
     "touch_sparse": "the same, of a sparse folio",
+    "clone": "clone a page",
+    "write_clone": "the first write to a page that is shared with a clone",
+    "touch_file": "the first read of a page that another component supplies",
     "touch_many": "the first write to a page of 32 MiB: large pages",
     "touch_many_sparse": "the same, of a sparse folio: single pages",
     "drop_many": "unmap and close 32 MiB, per page: large pages",
     "drop_many_sparse": "the same, of a sparse folio: single pages",
-    "clone": "clone a page",
-    "write_clone": "the first write to a page that is shared with a clone",
-    "touch_file": "the first read of a page that another component supplies",
 }
 FAULTS = {
     "faults_many": "the first writes to 32 MiB: large pages",
