@@ -265,6 +265,40 @@ TEST("threads that touch large pages at the same time all find what they and the
     }
 }
 
+static _Atomic bool is_over;
+
+[[noreturn]] static void count_up(uint64_t address, struct thread_buffer *) {
+    ready++;
+    while (!is_over) {
+        ++*word_at(address);
+    }
+    written++;
+    thread_exit();
+}
+
+TEST("what another CPU writes to a large page does not reach its clone") {
+    enum : unsigned { ROUNDS = 16, LOOKS = 1000 };
+    folio_t folio, clone;
+    uint64_t address, copy;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        EXPECT_EQ(make(LARGE, &folio, &address), OK);
+        fill(address, LARGE, 1);
+        ready = written = is_over = 0;
+        EXPECT_EQ(start_thread(count_up, address + MIDDLE), OK);
+        EXPECT(becomes(&ready, 1));
+        EXPECT_EQ(folio_clone(folio, 0, LARGE, 0, &clone), OK);
+        EXPECT_EQ(map(clone, LARGE, MAP_READ, &copy), OK);
+        uint64_t count = *word_at(copy + MIDDLE);
+        for (unsigned look = 0; look < LOOKS; look++) {
+            EXPECT_EQ(*word_at(copy + MIDDLE), count);
+        }
+        is_over = true;
+        EXPECT(becomes(&written, 1));
+        EXPECT_EQ(drop(clone, copy), OK);
+        EXPECT_EQ(drop(folio, address), OK);
+    }
+}
+
 TEST("a large page that is mapped for reading only can't be written, nor one's memory after its mapping has ended") {
     folio_t folio;
     uint64_t readable;
