@@ -33,11 +33,11 @@ status_t map(folio_t folio, uint64_t size, uint32_t flags, uint64_t *out_address
 
 status_t start_thread(void (*entry)(uint64_t, struct thread_buffer *), uint64_t argument) {
     thread_t thread;
-    TRY(thread_create((uint64_t) entry, STACK_SIZE, argument, &thread));
+    TRY(thread_create((uint64_t) entry, 4 * PAGE_SIZE, argument, &thread));
     return handle_close(thread.handle);
 }
 
-bool becomes(const _Atomic uint64_t *value, uint64_t expected) {
+bool comes_to(const _Atomic uint64_t *value, uint64_t expected) {
     nsec_t deadline = clock_ns() + 5 * NSEC_PER_SEC;
     while (*value != expected && clock_ns() < deadline) {
     }

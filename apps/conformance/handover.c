@@ -1,11 +1,12 @@
 // What the fast paths must keep: who gets a message, and that others get their time.
 #include "conformance.h"
 
+enum { STACK_SIZE = 4 * PAGE_SIZE };
 enum : uint32_t { KIND_CALL = KIND_SEND & ~MESSAGE_CLASS_MASK };
 
 static poll_t shared;
 static channel_t served;
-static _Atomic uint64_t received, ended, answered;
+static _Atomic uint32_t received, ended, answered;
 
 static void reset(void) {
     received = ended = answered = 0;
@@ -20,6 +21,14 @@ static status_t watched(struct pair *pair, uint64_t key) {
 static void tear_down(struct pair *pair) {
     (void) handle_close(shared.handle);
     pair_close(pair);
+}
+
+// Gives up after a second.
+static bool becomes(const _Atomic uint32_t *value, uint32_t expected) {
+    nsec_t deadline = clock_ns() + NSEC_PER_SEC;
+    while (*value != expected && clock_ns() < deadline) {
+    }
+    return *value == expected;
 }
 
 [[noreturn]] static void receive_until_closed(uint64_t, struct thread_buffer *) {

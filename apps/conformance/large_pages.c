@@ -259,7 +259,7 @@ TEST("threads that touch large pages at the same time all find what they and the
         for (uint64_t from = 0; from < 3; from++) {
             EXPECT_EQ(start_thread(write_some, from), OK);
         }
-        EXPECT(becomes(&written, 3));
+        EXPECT(comes_to(&written, 3));
         EXPECT(holds(address, 2 * LARGE, 1));
         EXPECT_EQ(drop(folio, address), OK);
     }
@@ -285,7 +285,7 @@ TEST("what another CPU writes to a large page does not reach its clone") {
         fill(address, LARGE, 1);
         ready = written = is_over = 0;
         EXPECT_EQ(start_thread(count_up, address + MIDDLE), OK);
-        EXPECT(becomes(&ready, 1));
+        EXPECT(comes_to(&ready, 1));
         EXPECT_EQ(folio_clone(folio, 0, LARGE, 0, &clone), OK);
         EXPECT_EQ(map(clone, LARGE, MAP_READ, &copy), OK);
         uint64_t count = *word_at(copy + MIDDLE);
@@ -293,7 +293,7 @@ TEST("what another CPU writes to a large page does not reach its clone") {
             EXPECT_EQ(*word_at(copy + MIDDLE), count);
         }
         is_over = true;
-        EXPECT(becomes(&written, 1));
+        EXPECT(comes_to(&written, 1));
         EXPECT_EQ(drop(clone, copy), OK);
         EXPECT_EQ(drop(folio, address), OK);
     }

@@ -253,7 +253,7 @@ TEST("who touches a page waits until its pager supplies it, and all that wait fo
     EXPECT(is_event(&shared, EVENT_PAGE_NEEDED, 5, 1));
     EXPECT_EQ(start_thread(touch, 5), OK);
     EXPECT_EQ(supply(&shared, 4, 4, 1000), OK); // more than was asked for
-    EXPECT(becomes(&touched, 2 * 1005));
+    EXPECT(comes_to(&touched, 2 * 1005));
     EXPECT_EQ(*word_at(shared.address + 4 * PAGE_SIZE), 1004);
     EXPECT_EQ(*word_at(shared.address + 7 * PAGE_SIZE), 1007);
     EXPECT_EQ(supply(&shared, 5, 1, 2000), ERR_STATE); // is there: it stays, and the source keeps its own
@@ -294,7 +294,7 @@ TEST("what is supplied is checked, and wrong ranges concern nobody but the pager
 }
 
 static bool prefetch_ends_with(status_t expected) {
-    return becomes(&touched, 1) && touch_status == (uint64_t) expected;
+    return comes_to(&touched, 1) && touch_status == (uint64_t) expected;
 }
 
 TEST("a pager that fails, does not answer or goes is an error to who asks for a page first") {
@@ -393,7 +393,7 @@ TEST("a clone of a pager's folio takes what is there, and the rest when it is to
     EXPECT_EQ(start_thread(touch, 2), OK);
     EXPECT(is_event(&shared, EVENT_PAGE_NEEDED, 2, 1));
     EXPECT_EQ(supply(&shared, 2, 1, 40), OK);
-    EXPECT(becomes(&touched, 42));
+    EXPECT(comes_to(&touched, 42));
     *word_at(copy + 2 * PAGE_SIZE) = 2;
     EXPECT_EQ(poll_wait(shared.poll, 0), ERR_TIMED_OUT); // the pager's own page is not dirty
     EXPECT_EQ(handle_close(clone.handle), OK);
@@ -433,7 +433,7 @@ TEST("a folio may end in the middle of a message, whoever waits for its pages") 
     }
     EXPECT(filled > 0 && filled < 64);
     EXPECT_EQ(poll_add(waited_on, pair.b.handle, 7), OK); // delivers it, without a place for the handle
-    EXPECT(becomes(&touched, 2));
+    EXPECT(comes_to(&touched, 2));
     EXPECT_EQ(touch_status, (uint64_t) ERR_CLOSED);
     while (filled > 0) {
         EXPECT_EQ(handle_close(fillers[--filled].handle), OK);
