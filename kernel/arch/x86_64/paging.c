@@ -169,7 +169,7 @@ static bool make_table(uint64_t *entry, vaddr_t address, struct account *account
     return &table[index_at(address, lowest)];
 }
 
-uint64_t *arch_page_entry(struct arch_vmspace *space, vaddr_t address, struct account *account) {
+[[gnu::noinline]] uint64_t *arch_page_entry(struct arch_vmspace *space, vaddr_t address, struct account *account) {
     uint64_t *entry = find_entry(space, address, 1);
     return entry != nullptr ? entry : make_entry(space, address, 1, account);
 }
