@@ -9,7 +9,7 @@
 #include "process.h"
 #include "syscall.h"
 
-enum : uint64_t { FOLIO_SIZE_MAX = 1ull << 40, PREFETCH_MAX = 1 << 20, LARGE_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE };
+enum : uint64_t { FOLIO_SIZE_MAX = 1ull << 40, PREFETCH_MAX = 1 << 20 };
 
 static uint64_t round_to_pages(uint64_t size) {
     return (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
@@ -84,8 +84,8 @@ status_t folio_create_of_range(struct account *account, enum folio_kind kind, pa
     return OK;
 }
 
-static bool is_large_page(const struct folio *folio, uint64_t index, const uint64_t *entry) {
-    return index % LARGE_PAGES == 0 && folio->pages.count - index >= LARGE_PAGES && folio_is_in_one_piece(entry);
+static bool may_be_large(const struct folio *folio, uint64_t offset) {
+    return !folio->is_sparse && offset % ARCH_LARGE_PAGE_SIZE == 0 && folio->size - offset >= ARCH_LARGE_PAGE_SIZE;
 }
 
 static void free_pages(struct folio *folio) {
@@ -93,9 +93,9 @@ static void free_pages(struct folio *folio) {
     const uint64_t *entry;
     for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at, UINT64_MAX)) != nullptr;
          at++) {
-        if (is_large_page(folio, at, entry)) {
+        if (may_be_large(folio, at * PAGE_SIZE) && folio_is_in_one_piece(entry)) {
             page_free(account, page_order_for(ARCH_LARGE_PAGE_SIZE), page_of(*entry));
-            at += LARGE_PAGES - 1;
+            at += ARCH_LARGE_PAGE_SIZE / PAGE_SIZE - 1;
         } else if ((*entry & PAGE_BORROWED) == 0) {
             page_free(account, 0, page_of(*entry));
         }
@@ -202,6 +202,9 @@ status_t sys_folio_prefetch(struct thread *thread, handle_t handle, uint64_t off
     *out_size = 0;
     while (*out_size < size) {
         struct folio_page page;
+        if (folio->kind == FOLIO_PAGES && may_be_large(folio, offset + *out_size)) {
+            (void) folio_get_large_page(folio, offset + *out_size, true, &page.physical); // else they come one by one
+        }
         status_t status = folio_get_page(folio, offset + *out_size, false, &page);
         if (status == OK) {
             *out_size += PAGE_SIZE;

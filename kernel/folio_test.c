@@ -74,6 +74,10 @@ bool page_is_shared(paddr_t) {
     return false;
 }
 
+status_t folio_get_large_page(struct folio *, uint64_t, bool, paddr_t *) {
+    return ERR_NOT_FOUND;
+}
+
 bool folio_is_in_one_piece(const uint64_t *) {
     return false;
 }

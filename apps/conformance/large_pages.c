@@ -222,13 +222,31 @@ TEST("system calls reach into large pages, into such that nobody has touched, an
     EXPECT_EQ(drop(folio, address), OK);
 }
 
-TEST("pages that were asked for before their first touch stay what they are") {
+TEST("a large page that was asked for before it is mapped takes no fault") {
     folio_t folio;
-    uint64_t address, present;
+    uint64_t address, present, faults;
+    EXPECT_EQ(folio_create(LARGE, 0, &folio), OK);
+    for (uint64_t at = 0; at < LARGE; at += present) {
+        EXPECT_EQ(folio_prefetch(folio, at, LARGE - at, DEADLINE_NEVER, &present), OK);
+        EXPECT(present > 0);
+    }
+    EXPECT_EQ(map(folio, LARGE, WRITABLE, &address), OK);
+    faults = used().page_faults;
+    EXPECT(is_zero(address, LARGE));
+    fill(address, LARGE, 1);
+    EXPECT_EQ(used().page_faults, faults);
+    EXPECT_EQ(drop(folio, address), OK);
+}
+
+TEST("pages that were asked for out of order stay single ones") {
+    folio_t folio;
+    uint64_t address, present, faults;
     EXPECT_EQ(make(LARGE, &folio, &address), OK);
     EXPECT_EQ(folio_prefetch(folio, MIDDLE, PAGE_SIZE, DEADLINE_NEVER, &present), OK);
     EXPECT_EQ(present, PAGE_SIZE);
+    faults = used().page_faults;
     EXPECT(is_zero(address, LARGE));
+    EXPECT_EQ(used().page_faults, faults + LARGE_PAGES);
     fill(address, LARGE, 9);
     EXPECT_EQ(folio_prefetch(folio, 0, LARGE, DEADLINE_NEVER, &present), OK);
     EXPECT(holds(address, LARGE, 9));
