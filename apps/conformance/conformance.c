@@ -38,7 +38,7 @@ status_t start_thread(void (*entry)(uint64_t, struct thread_buffer *), uint64_t 
 }
 
 bool comes_to(const _Atomic uint64_t *value, uint64_t expected) {
-    nsec_t deadline = clock_ns() + 5 * NSEC_PER_SEC;
+    nsec_t deadline = clock_ns() + 20 * NSEC_PER_SEC;
     while (*value != expected && clock_ns() < deadline) {
     }
     return *value == expected;

@@ -25,7 +25,7 @@ static inline volatile uint64_t *word_at(uint64_t address) {
 status_t map(folio_t folio, uint64_t size, uint32_t flags, uint64_t *out_address); // from its beginning
 
 status_t start_thread(void (*entry)(uint64_t, struct thread_buffer *), uint64_t argument);
-bool comes_to(const _Atomic uint64_t *value, uint64_t expected); // within five seconds
+bool comes_to(const _Atomic uint64_t *value, uint64_t expected); // within 20 seconds
 
 void write_message(uint32_t kind, uint16_t length); // into `out`, with a pattern
 bool is_message(uint32_t kind, uint16_t length);    // whether that is in `in`
