@@ -60,6 +60,7 @@ extern const uint8_t archive_start[], archive_end[];
 [[noreturn]] void kernel_on_reschedule(void); // another CPU sent arch_send_reschedule
 // A component's fault; never the kernel's own (that panics in arch).
 [[noreturn]] void kernel_on_fault(const struct arch_fault *fault);
+void kernel_on_modes(struct thread *thread); // it leaves its CPU with other control words than the ABI's, or may do so
 [[noreturn]] void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // --- Start ---

@@ -98,6 +98,7 @@ static struct poll no_poll; // nobody waits on it
 static void receive_by(struct channel *channel, struct poll *poll) {
     channel->receiver = poll;
     channel->called = poll->upcall != 0 ? poll : &no_poll;
+    channel->called_key = channel->peer != nullptr ? channel->peer->watch.key : 0;
 }
 
 void channel_poll_changed(struct channel *channel) {

@@ -33,6 +33,7 @@ struct channel {
 
     // That takes the messages sent here; the second only if it has an upcall. Or one on which nobody waits.
     struct poll *receiver, *called;
+    uint64_t called_key; // the peer's, in that poll
 
     struct thread *caller; // waits in channel_call
     struct [[gnu::may_alias]] reply_name {

@@ -11,30 +11,41 @@
 
 // --- Where they may begin ---
 
-status_t sys_poll_set_upcall(struct thread *thread, handle_t handle, uint64_t function) {
-    struct object *object;
-    TRY(handle_get(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WRITE, &object));
-    struct vmspace *space = thread->process->space;
-    if (function != 0 && !vmspace_covers(space, function, 1)) {
-        return ERR_INVALID_ARGUMENT;
-    }
-    struct poll *poll = (struct poll *) object;
-    poll->upcall = space->is_user ? 0 : function; // user mode is not called
+static void set_upcall(struct poll *poll, vaddr_t function) {
+    poll->upcall = function;
     LIST_FOR_EACH(node, &poll->watches) {
         struct watch *watch = LIST_CONTAINER(node, struct watch, node);
         if (watch->source->type == OBJECT_CHANNEL) {
             channel_poll_changed((struct channel *) watch->source);
         }
     }
+}
+
+status_t sys_poll_set_upcall(struct thread *thread, handle_t handle, uint64_t function) {
+    struct object *object;
+    TRY(handle_get(&thread->process->handles, handle, OBJECT_POLL, RIGHT_WRITE, &object));
+    const struct vmspace *space = thread->process->space;
+    if (function != 0 && !vmspace_covers(space, function, 1)) {
+        return ERR_INVALID_ARGUMENT;
+    }
+    set_upcall((struct poll *) object, space->is_user ? 0 : function); // user mode is not called
     return OK;
+}
+
+// Upcalls have the ABI's control words, so a thread with its own is not to be called.
+void kernel_on_modes(struct thread *thread) {
+    if (thread->wait_poll != nullptr && thread->wait_poll->upcall != 0) {
+        set_upcall(thread->wait_poll, 0);
+    }
 }
 
 // --- When they become ordinary ones ---
 
-// Time up to the call is the caller's, and from there on the other one's.
+// Time up to the call is the caller's, and from there on the other one's. Another CPU's counter may be a little behind.
 static void charge(const struct cpu *cpu, struct thread *caller, struct thread *called) {
     uint64_t now = arch_ticks();
-    uint64_t begin = now - (uint32_t) ((uint32_t) now - cpu->arch.direct_begin);
+    int32_t elapsed = (int32_t) ((uint32_t) now - cpu->arch.direct_begin);
+    uint64_t begin = now - (uint64_t) (int64_t) elapsed;
     caller->counts.ticks += begin;
     called->counts.ticks -= begin;
 }

@@ -1,11 +1,16 @@
 // A process's table of handles.
 #include "handle.h"
 
+#include "channel.h"
 #include "heap.h"
+#include "poll.h"
 
 enum : handle_t { GENERATION = 1 << 16 };
 
-uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)];
+// As a channel it calls itself, as a poll nobody waits on it.
+enum { CALLED_AT = offsetof(struct channel, called), WAITERS_AT = offsetof(struct poll, waiters) };
+static_assert(CALLED_AT != WAITERS_AT && CALLED_AT < HANDLE_NOTHING_SIZE && WAITERS_AT < HANDLE_NOTHING_SIZE);
+uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)] = {[CALLED_AT / sizeof(uint64_t)] = (uintptr_t) handle_nothing};
 
 static void forget(struct handle_hint *hint) {
     *hint = (struct handle_hint) {.object = (struct object *) handle_nothing};

@@ -72,7 +72,8 @@ static inline struct object *handle_hinted(const struct handle_hint *first, cons
     return hint->handle == handle ? hint->object : nullptr;
 }
 
-// The same, of the same use as last time. What is wrong finds handle_nothing, an object that is all zero.
+// The same, of the same use as last time. What is wrong finds handle_nothing, which is all zero as far as system calls look: a
+// channel without a peer, a poll on which nobody waits.
 enum { HANDLE_NOTHING_SIZE = 256 };
 extern uint64_t handle_nothing[HANDLE_NOTHING_SIZE / sizeof(uint64_t)];
 static inline struct object *handle_peek_again(struct handle_table *table, struct handle_hint *hint, uint64_t handle,

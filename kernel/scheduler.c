@@ -546,10 +546,12 @@ void scheduler_switched(struct cpu *cpu, struct thread *from, struct thread *to,
     to->state = THREAD_RUNNING;
     to->cpu = cpu;
     cpu->switches++;
-    if (cpu->next == nullptr && cpu->ready_levels == 0) {
+    bool is_first = highest_ready_level(cpu) <= to->level && (cpu->next == nullptr || cpu->next->level <= to->level);
+    bool has_slice = (cpu->next == nullptr && cpu->ready_levels == 0) || cpu->armed <= cpu->slice_end;
+    if (is_first && has_slice) {
         return;
     }
-    cpu->must_arm = cpu->arch.must_schedule = true; // others may be more important than the one that runs now
+    cpu->must_arm = cpu->arch.must_schedule = true;
     if (cpu != cpu_self()) {
         scheduler_ipis++;
         arch_send_reschedule(cpu);

@@ -238,16 +238,17 @@ static status_t start(void) {
     };
     static const struct subject direct[] = {
         {"upcall_4_words", word_calls, word_messages},
-        {"upcall_64_bytes", line_calls, line_messages},
         {"upcall_4_words_timed", timed_calls, word_messages},
     };
+    static const struct subject direct_line = {"upcall_64_bytes", line_calls, line_messages};
     static const struct subject separate = {"send_wait_4_words", round_trips, word_messages};
     static const struct subject generated = {"generated_call_4_words", generated_calls, nullptr};
     TRY(timer_create(&moved));
     TRY(measure(&null));
     TRY(measure_queue());
     TRY(measure_served(bare, sizeof(bare) / sizeof(bare[0]), (struct ipc_answer) {}));
-    TRY(measure_served(direct, sizeof(direct) / sizeof(direct[0]), (struct ipc_answer) {.upcall = true}));
+    TRY(measure_served(direct, sizeof(direct) / sizeof(direct[0]), (struct ipc_answer) {.upcall_words = 4}));
+    TRY(measure_served(&direct_line, 1, (struct ipc_answer) {.upcall_words = 8}));
     TRY(measure_served(&separate, 1, (struct ipc_answer) {.separate_calls = true}));
     TRY(measure(&generated));
     TRY(measure_queue_of_messages());

@@ -22,17 +22,34 @@ static inline void write_reply(void) {
     }
 }
 
-// The same of at most twice as much as that.
-static bool answer_directly(uint64_t) {
+// The same of messages of a known size without handles, as in interfaces that have no other ones.
+
+static bool answer_words(uint64_t) {
     const struct message *in = &thread_buffer->in;
     struct message *out = message_out();
-    out->header = in->header;
+    __builtin_memcpy(&out->header, &in->header, offsetof(struct message_header, handles));
     out->header.kind |= MESSAGE_REPLY;
     *(struct words *) out->data = *(const struct words *) in->data;
-    if (in->header.length > sizeof(struct words)) {
-        *(struct words *) (out->data + sizeof(struct words)) = *(const struct words *) (in->data + sizeof(struct words));
-    }
     return true;
+}
+
+static bool answer_lines(uint64_t) {
+    const struct message *in = &thread_buffer->in;
+    struct message *out = message_out();
+    (void) answer_words(0);
+    *(struct words *) (out->data + sizeof(struct words)) = *(const struct words *) (in->data + sizeof(struct words));
+    return true;
+}
+
+static uint64_t upcall_for(uint32_t words) {
+    switch (words) {
+    case 4:
+        return (uint64_t) answer_words;
+    case 8:
+        return (uint64_t) answer_lines;
+    default:
+        return 0;
+    }
 }
 
 static status_t answer(channel_t channel, poll_t poll, bool separate_calls) {
@@ -48,7 +65,7 @@ static status_t answer(channel_t channel, poll_t poll, bool separate_calls) {
 
 static status_t answer_all(channel_t channel, poll_t poll, const struct ipc_answer *request) {
     bool separate_calls = request->separate_calls;
-    TRY(poll_set_upcall(poll, request->upcall ? (uint64_t) answer_directly : 0));
+    TRY(poll_set_upcall(poll, upcall_for(request->upcall_words)));
     TRY(poll_add(poll, channel.handle, 0));
     TRY(poll_wait(poll, DEADLINE_NEVER));
     while (thread_buffer->event.kind != EVENT_CLOSED) {

@@ -6,7 +6,10 @@
 // this CPU for an interrupt or the upcall's own system call, finds that, and first makes an ordinary call of it
 // (direct_call_settle). Then the upcall just returns from its poll's wait, and its thread replies by a system call.
 //
-// Everything unusual is left to the ordinary way before anything is changed. Messages of up to 64 bytes without handles.
+// Everything unusual is left to the ordinary way, before anything is changed but what lies in the buffer of who waits. Messages
+// have up to 64 bytes, copied in one size or the other, and no handles.
+//
+// A component's stack is touched with interrupts on only: if that faults, it is the component's fault.
 #include "offsets.h"
 
 #define DIRECT_MAX 64
@@ -37,6 +40,9 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     movq POLL_WAITERS(%r11), %r14
     testq %r14, %r14
     jz ordinary
+    movzbl THREAD_LEVEL(%r14), %eax
+    cmpb THREAD_LEVEL(%rbx), %al
+    jb ordinary // what is ready could be more important than it
     cmpq %gs:CPU_ARMED, %r13 // else it could pass without an interrupt, of which it will be heeded
     jb ordinary
     stmxcsr %gs:CPU_CONTROL_WORDS
@@ -61,24 +67,25 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     andl $~MESSAGE_CLASS_BITS, BUFFER_IN(%r12) // MESSAGE_CALL
     movl CHANNEL_TRANSACTION(%rdx), %eax
     movl %eax, BUFFER_IN + 4(%r12)
-    movq CHANNEL_PEER(%rdx), %rax
-    movq CHANNEL_KEY(%rax), %rdi
+    movq CHANNEL_CALLED_KEY(%rdx), %rdi
+    movq POLL_UPCALL(%r11), %r11
     movq %r13, %gs:CPU_DIRECT_DEADLINE
     movq %rbx, %gs:CPU_DIRECT_CALLER
     movq %r14, %gs:CPU_CURRENT
     rdtsc
     movl %eax, %gs:CPU_DIRECT_BEGIN
     movq THREAD_RSP(%r14), %rsp
-    pushq THREAD_RBP(%r14)
+    movq THREAD_RBP(%r14), %rcx
     movl %gs:CPU_DIRECT_WORD, %eax
     movl %eax, kernel_lock_word(%rip)
     sti
-    callq *POLL_UPCALL(%r11)
+    pushq %rcx
+    callq *%r11
 
-    // A function of C has kept rbx, r12, r14 and r15, whichever CPU this is now.
+    // A function of C has kept rbx, rbp, r12, r14 and r15, whichever CPU this is now.
     cli
     testb %al, %al
-    jz rest_no_longer
+    jz not_answered
     movl %gs:CPU_DIRECT_WORD, %eax
     xorl %ecx, %ecx
     lock cmpxchgl %ecx, kernel_lock_word(%rip)
@@ -106,14 +113,24 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     xorl %eax, %eax // interrupts come after it: an emulator that goes on from here in one jump would not look for them
     ret
 
-// The upcall's thread goes on from where it waited.
-not_direct:
+// The upcall's thread goes on from where it waited. If nobody has settled the call, nor is about to, that is done now: while it
+// is under way, no other code of this thread may run than the upcall.
+not_answered:
     movl %gs:CPU_DIRECT_WORD, %eax
-    movl %eax, kernel_lock_word(%rip)
+    xorl %ecx, %ecx
+    lock cmpxchgl %ecx, kernel_lock_word(%rip)
+    jne rest_no_longer
+not_direct:
+    movq %rsp, %r13
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    movq %gs:CPU_SELF, %rdi
+    call direct_call_settle
+    movq %r13, %rsp
+    movl $LOCK_FREE, kernel_lock_word(%rip)
 rest_no_longer:
     movl $EVENT_OF_UPCALL, BUFFER_EVENT_KIND(%r12)
-    popq %rbp
     sti
+    popq %rbp
     xorl %eax, %eax
     ret
 
@@ -138,6 +155,7 @@ long_reply:
 // --- The ordinary way ---
 
 ordinary_again:
+    movq THREAD_PROCESS(%rbx), %rax
     movq PROCESS_CALLED(%rax), %r12
 ordinary: // rdx: the channel, in which no thread calls
     incq THREAD_SYSTEM_CALLS(%rbx)
@@ -156,7 +174,10 @@ general:
 wait:
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
     call wait_for_lock
-    jmp 1b
+    cmpb $0, %gs:CPU_MUST_SCHEDULE
+    je 1b
+    cmpq $0, %gs:CPU_CALL_LIMIT // settling another call left something to be done on the way out
+    jne general
 
 checked:
     incq THREAD_SYSTEM_CALLS(%rbx)

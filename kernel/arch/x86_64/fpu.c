@@ -83,11 +83,12 @@ void arch_thread_free(struct arch_thread *thread, struct account *account) {
     heap_free(thread->fpu_area, area_size, account);
 }
 
-// Nothing to load if it was the last one that left this CPU, and left no other one since.
+// Nothing to load if it was the last one that left this CPU, and left no other one since. In a system call its registers are
+// dead and its area is perhaps of long before, when the x87's stack was in use.
 void arch_thread_enter(struct arch_thread *thread) {
     struct arch_cpu *cpu = &arch_cpu()->arch;
     if (cpu->fpu_owner != thread || thread->fpu_cpu != cpu) {
-        load(thread->fpu_area);
+        load(arch_thread_is_in_call(thread) && !thread->has_modes ? initial : thread->fpu_area);
     }
 }
 
@@ -97,9 +98,15 @@ void arch_thread_leave(struct arch_thread *thread) {
     thread->has_modes = state_mask == 0 || has_modes(thread->fpu_area);
     cpu->fpu_owner = thread;
     thread->fpu_cpu = cpu;
+    if (thread->has_modes) {
+        kernel_on_modes(LIST_CONTAINER(thread, struct thread, arch));
+    }
 }
 
 void arch_thread_leave_in_call(struct arch_thread *thread) {
+    if (state_mask == 0) {
+        __builtin_memset(thread->fpu_area, 0, LEGACY_SIZE);
+    }
     *control_of(thread->fpu_area) = CONTROL_INITIAL;
     *mxcsr_of(thread->fpu_area) = MXCSR_INITIAL;
     thread->has_modes = state_mask == 0;

@@ -1,4 +1,4 @@
-// Numbers that assembly and C share. traps.c checks the offsets.
+// Numbers that assembly and C share. offsets.c checks them.
 #pragma once
 
 #define IMAGE_BASE 0xffffffff80000000
@@ -31,21 +31,20 @@
 #define THREAD_SS 152
 #define THREAD_RESUME_FULL 160
 
-// Of struct thread and others: direct_call.c checks them.
 #define THREAD_TICKS 192
 #define THREAD_SYSTEM_CALLS 200
 #define THREAD_COPIED 224
 #define THREAD_DIRECT_CALLS 232
 #define THREAD_UPCALLS 240
 #define THREAD_PROCESS 248
+#define THREAD_LEVEL 281
 #define THREAD_BUFFER 464
 #define PROCESS_CALLED 120
 #define PROCESS_CALLED_OBJECT 128
-#define CHANNEL_PEER 24
-#define CHANNEL_KEY 40
 #define CHANNEL_CALLED 160
-#define CHANNEL_CALLER 168
-#define CHANNEL_TRANSACTION 184
+#define CHANNEL_CALLED_KEY 168
+#define CHANNEL_CALLER 176
+#define CHANNEL_TRANSACTION 192
 #define POLL_WAITERS 56
 #define POLL_UPCALL 64
 #define BUFFER_EVENT_KIND 8
@@ -58,6 +57,7 @@
 #define MESSAGE_CLASS_BITS 3
 #define EVENT_OF_UPCALL 9
 
+#define CPU_SELF 0
 #define CPU_CURRENT 8
 #define CPU_KERNEL_STACK_TOP 16
 #define CPU_CALL_LIMIT 24

@@ -263,8 +263,8 @@ static void flush_others(const struct arch_vmspace *space, bool are_tables_freed
     }
 }
 
-// The directory's entry of the first address from one on for which there is a table or a large page. nullptr: none before the
-// end
+// The directory's entry of the first address from one on that is not empty: of a table, a promise or a large page. nullptr: none
+// before the end
 static uint64_t *next_entry(const struct arch_vmspace *space, vaddr_t *address, vaddr_t end) {
     while (*address < end) {
         uint64_t *table = physical_to_kernel(space->root);
@@ -274,7 +274,7 @@ static uint64_t *next_entry(const struct arch_vmspace *space, vaddr_t *address, 
             level--;
         }
         uint64_t *entry = &table[index_at(*address, level)];
-        if (level == DIRECTORY && (*entry & PRESENT) != 0) {
+        if (level == DIRECTORY && *entry != 0) {
             return entry;
         }
         *address = past(*address, PAGE_SIZE << (INDEX_BITS * (level - 1)));
@@ -316,8 +316,11 @@ static bool clear(const struct arch_vmspace *space, vaddr_t address, vaddr_t end
     uint64_t *entry;
     for (vaddr_t at = address, next; (entry = next_entry(space, &at, end)) != nullptr; at = next) {
         next = past(at, TABLE_SPAN) < end ? past(at, TABLE_SPAN) : end;
-        was_mapped |= (*entry & LARGE) != 0 ? clear_large(space, entry, at)
-                                            : clear_pages(space, &table_of(*entry)[index_at(at, 1)], at, next);
+        if (has_table(*entry)) {
+            was_mapped |= clear_pages(space, &table_of(*entry)[index_at(at, 1)], at, next);
+        } else if ((*entry & LARGE) != 0) {
+            was_mapped |= clear_large(space, entry, at);
+        }
     }
     return was_mapped;
 }
@@ -332,14 +335,15 @@ void arch_unmap(struct arch_vmspace *space, vaddr_t address, size_t count) {
 // the next: no CPU that still walks one takes an address of a page for an entry that is present.
 static paddr_t detach_tables(const struct arch_vmspace *space, vaddr_t address, vaddr_t end, struct account *account) {
     paddr_t detached = 0;
-    for (vaddr_t at = past(address - 1, TABLE_SPAN); at < end && end - at >= TABLE_SPAN; at += TABLE_SPAN) {
-        uint64_t *entry = find_entry(space, at, DIRECTORY);
-        if (entry != nullptr && has_table(*entry)) {
+    uint64_t *entry;
+    end &= ~(TABLE_SPAN - 1);
+    for (vaddr_t at = past(address - 1, TABLE_SPAN); (entry = next_entry(space, &at, end)) != nullptr; at += TABLE_SPAN) {
+        if (has_table(*entry)) {
             table_of(*entry)[0] = detached;
             detached = *entry & ADDRESS_MASK;
             *entry = 0;
             invalidate(at); // and what this CPU has cached of tables
-        } else if (entry != nullptr && *entry != 0) {
+        } else {
             *entry = 0;
             page_unreserve(account, PAGE_SIZE);
         }

@@ -8,28 +8,6 @@
 #include <starina/process.h>
 #include <starina/syscall_numbers.h>
 
-#define CHECK(field, offset) static_assert(offsetof(struct arch_thread, field) == (offset))
-CHECK(rax, THREAD_RAX);
-CHECK(rbx, THREAD_RBX);
-CHECK(r8, THREAD_R8);
-CHECK(r15, THREAD_R15);
-CHECK(rip, THREAD_RIP);
-CHECK(rflags, THREAD_RFLAGS);
-CHECK(cs, THREAD_CS);
-CHECK(ss, THREAD_SS);
-CHECK(resume_full, THREAD_RESUME_FULL);
-static_assert(offsetof(struct thread, arch) == 0 && offsetof(struct cpu, arch) == 0);
-static_assert(offsetof(struct arch_cpu, current) == CPU_CURRENT);
-static_assert(offsetof(struct arch_cpu, kernel_stack_top) == CPU_KERNEL_STACK_TOP);
-static_assert(offsetof(struct arch_cpu, call_limit) == CPU_CALL_LIMIT);
-static_assert(offsetof(struct arch_cpu, must_schedule) == CPU_MUST_SCHEDULE);
-static_assert(offsetof(struct arch_cpu, tlb_requested) == CPU_TLB_REQUESTED);
-static_assert(offsetof(struct arch_cpu, tlb_answered) == CPU_TLB_ANSWERED);
-static_assert(KERNEL_STACK_SIZE == 0x4000); // boot.S
-
-static_assert(CALL_CHANNEL_CALL == SYS_CHANNEL_CALL && CALL_POLL_WAIT == SYS_POLL_WAIT);
-static_assert(CALL_CHANNEL_REPLY_WAIT == SYS_CHANNEL_REPLY_WAIT);
-
 enum : unsigned { VECTOR_FAULT_LAST = 31 };
 
 static const char *const fault_names[] = {
