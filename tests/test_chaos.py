@@ -32,6 +32,7 @@ ACTS = {
     "syscalls": r"chaos: .*1000000 system calls made",
     "spawn": r"chaos: .*spawn: user ERR_DENIED, kernel ERR_DENIED",
     "limbo": r"chaos: fault: page fault at 0x",
+    "unstack": r"chaos: fault: page fault at 0x",
     "exit": r"chaos: exited with code 1",
     "vanish": r"chaos: exited with code 1",
     "loop": r"chaos: .*act: loop",

@@ -20,7 +20,7 @@ static const struct {
     {BYTES("big_frame"), act_big_frame}, {BYTES("kill"), act_kill},
     {BYTES("spawn"), act_spawn},         {BYTES("visit"), act_visit},
     {BYTES("vanish"), act_vanish},       {BYTES("reserve"), act_reserve},
-    {BYTES("limbo"), act_limbo},
+    {BYTES("limbo"), act_limbo},         {BYTES("unstack"), act_unstack},
 };
 
 static struct timer timer;

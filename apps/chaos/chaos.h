@@ -32,6 +32,9 @@ int act_spawn(void);
 // vanish.c: nothing of it goes on
 int act_vanish(void);
 
+// unstack.c: ended by the kernel
+int act_unstack(void);
+
 // limbo.c: ended by the kernel
 int act_limbo(void);
 

@@ -329,6 +329,84 @@ TEST("an upcall finds the control words of the ABI, and leaves its caller the ca
     EXPECT(stop(&first));
 }
 
+TEST("a call by no handle is refused, also after the channel of the last call is gone") {
+    EXPECT_EQ(start(&first), OK);
+    EXPECT_EQ(call(&first, NOTHING), OK);
+    EXPECT(stop(&first));
+    message_out()->header = (struct message_header) {.kind = KIND_CALL, .length = 16};
+    EXPECT_EQ(channel_call((channel_t) {HANDLE_INVALID}, DEADLINE_NEVER), ERR_BAD_HANDLE);
+    EXPECT_EQ(channel_call(first.pair.a, DEADLINE_NEVER), ERR_BAD_HANDLE);
+}
+
+// --- An upcall that refuses ---
+
+static bool refuse(uint64_t) {
+    return false;
+}
+
+static _Atomic uint64_t refused;
+
+// Is answered by nobody until the channel is closed.
+[[noreturn]] static void call_in_vain(uint64_t handle, struct thread_buffer *buffer) {
+    channel_t channel = {(handle_t) handle};
+    buffer->out.header = (struct message_header) {.kind = KIND_CALL, .length = MESSAGE_DATA_MAX + 1};
+    (void) channel_send(channel); // can't be sent, but the kernel knows the handle now, as from an earlier call
+    buffer->out.header.length = 16;
+    (void) channel_call(channel, DEADLINE_NEVER);
+    refused++;
+    thread_exit();
+}
+
+TEST("an upcall that waits, and is called meanwhile in vain, still answers its own caller") {
+    struct pair vain;
+    thread_t caller;
+    EXPECT_EQ(start(&first), OK);
+    EXPECT_EQ(poll_set_upcall(first.nothing, (uint64_t) refuse), OK);
+    for (size_t i = 0; i < 20; i++) {
+        refused = 0;
+        EXPECT_EQ(channel_pair(&vain), OK);
+        EXPECT_EQ(poll_add(first.nothing, vain.b.handle, 0), OK);
+        EXPECT_EQ(call(&first, NOTHING), OK);
+        EXPECT_EQ(thread_create((uint64_t) call_in_vain, STACK_SIZE, vain.a.handle, &caller), OK);
+        EXPECT_EQ(call(&first, A_WAIT), OK);
+        EXPECT_EQ(call(&first, NOTHING), OK);
+        pair_close(&vain);
+        EXPECT(comes_to(&refused, 1));
+        EXPECT_EQ(handle_close(caller.handle), OK);
+    }
+    EXPECT(stop(&first));
+}
+
+static _Atomic uint64_t words_after_wait;
+
+[[noreturn]] static void wait_rounding_down(uint64_t poll, struct thread_buffer *) {
+    set_control_words(MXCSR_ROUND_DOWN, X87_ROUND_DOWN);
+    (void) poll_wait((poll_t) {(handle_t) poll}, DEADLINE_NEVER);
+    words_after_wait = control_words();
+    thread_exit();
+}
+
+TEST("a thread whose wait is ended by an upcall has its own control words") {
+    struct pair pair;
+    thread_t waiter, caller;
+    poll_t poll, nothing;
+    words_after_wait = 0;
+    EXPECT_EQ(poll_create(&nothing), OK);
+    EXPECT_EQ(channel_pair(&pair), OK);
+    EXPECT_EQ(poll_create(&poll), OK);
+    EXPECT_EQ(poll_add(poll, pair.b.handle, 0), OK);
+    EXPECT_EQ(poll_set_upcall(poll, (uint64_t) refuse), OK);
+    EXPECT_EQ(thread_create((uint64_t) wait_rounding_down, STACK_SIZE, poll.handle, &waiter), OK);
+    EXPECT_EQ(poll_wait(nothing, clock_ns() + 5 * NSEC_PER_MSEC), ERR_TIMED_OUT); // it waits by then
+    EXPECT_EQ(thread_create((uint64_t) call_in_vain, STACK_SIZE, pair.a.handle, &caller), OK);
+    EXPECT(comes_to(&words_after_wait, MXCSR_ROUND_DOWN | (uint64_t) X87_ROUND_DOWN << 32));
+    pair_close(&pair);
+    EXPECT_EQ(handle_close(poll.handle), OK);
+    EXPECT_EQ(handle_close(nothing.handle), OK);
+    EXPECT_EQ(handle_close(waiter.handle), OK);
+    EXPECT_EQ(handle_close(caller.handle), OK);
+}
+
 static status_t hold(bool by_pause) {
     is_held = true;
     return by_pause ? poll_pause(first.poll, first.pair.b, 1) : poll_remove(first.poll, first.pair.b.handle);
@@ -454,4 +532,42 @@ TEST("upcalls on several CPUs at once do not disturb each other") {
     EXPECT(stop(&first) && stop(&second));
     EXPECT_EQ(handle_close(callers[0].handle), OK);
     EXPECT_EQ(handle_close(callers[1].handle), OK);
+}
+
+// --- The x87's stack ---
+
+static uint16_t x87_tags(void) {
+    struct {
+        uint16_t control, unused1, status, unused2, tags, unused3;
+        uint32_t rest[4];
+    } environment;
+    __asm__ volatile("fnstenv %0\n\tfldcw %0" : "=m"(environment));
+    return environment.tags;
+}
+
+// Long enough to be interrupted with three numbers in it.
+static void use_x87(void) {
+    __asm__ volatile("fld1\n\tfld1\n\tfld1" ::: "st", "st(1)", "st(2)");
+    compute();
+    __asm__ volatile("fstp %%st(0)\n\tfstp %%st(0)\n\tfstp %%st(0)" ::: "st", "st(1)", "st(2)");
+}
+
+TEST("who was interrupted with numbers in the x87's stack does not find them again after a call") {
+    thread_t counter;
+    steps = should_end = 0;
+    measure_long_time();
+    EXPECT_EQ(start(&first), OK);
+    EXPECT_EQ(thread_create((uint64_t) count_steps, STACK_SIZE, 0, &counter), OK);
+    for (size_t i = 0; i < 3; i++) {
+        use_x87();
+        struct message *out = message_out();
+        out->header = (struct message_header) {.kind = KIND_CALL, .length = 16};
+        ((uint64_t *) out->data)[0] = NO_REPLY_YET;
+        EXPECT_EQ(channel_call(first.pair.a, clock_ns() + NSEC_PER_MSEC), ERR_TIMED_OUT);
+        EXPECT_EQ(x87_tags(), UINT16_MAX); // all are empty
+    }
+    should_end = 1;
+    EXPECT(comes_to(&should_end, 2));
+    EXPECT_EQ(handle_close(counter.handle), OK);
+    EXPECT(stop(&first));
 }
