@@ -47,10 +47,10 @@ struct tcp_stream *direct_stream(const uint8_t *frame) {
 }
 
 // What waited for this segment is dealt with, which may end the connection.
-static struct tcp_pcb *find_open(const uint8_t *frame) {
+static struct tcp_pcb *find_open(const uint8_t *frame, size_t length) {
     struct tcp_stream *stream = direct_stream(frame);
     if (stream != nullptr && stream->resting.is_there) {
-        resting_ack_overtaken(stream, tcp_of(frame));
+        resting_ack_overtaken(stream, tcp_of(frame), length > HEADERS + TCPH_HDRLEN_BYTES(tcp_of(frame)));
         stream = direct_stream(frame);
     }
     return stream != nullptr ? stream->pcb : nullptr;
@@ -92,7 +92,7 @@ bool direct_input(struct netif *netif, struct pbuf *packet) {
         return false;
     }
     size_t length = (size_t) SIZEOF_ETH_HDR + lwip_ntohs(IPH_LEN(ip)); // read once: the driver may change it
-    struct tcp_pcb *pcb = length >= HEADERS + TCP_HLEN && length <= packet->tot_len ? find_open(frame) : nullptr;
+    struct tcp_pcb *pcb = length >= HEADERS + TCP_HLEN && length <= packet->tot_len ? find_open(frame, length) : nullptr;
     if (pcb == nullptr) {
         return false;
     }

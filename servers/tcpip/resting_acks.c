@@ -38,30 +38,33 @@ static bool is_smooth(const struct tcp_pcb *pcb, const struct tcp_hdr *tcp) {
            (pcb->flags & (TF_RTO | TF_INFR)) == 0;
 }
 
+// The driver may have changed the frame since it was found to be plain: everything is asked of the copy.
 bool resting_ack_keep(const uint8_t *frame, bool is_correct) {
-    struct tcp_stream *stream = direct_stream(frame);
+    struct resting_ack ack = {.is_there = true, .is_correct = is_correct};
+    __builtin_memcpy(ack.frame, frame, RESTING_ACK_SIZE);
+    struct tcp_stream *stream = ack_is_plain(ack.frame, RESTING_ACK_SIZE) ? direct_stream(ack.frame) : nullptr;
     if (stream == nullptr) {
         return false;
     }
-    if (stream->resting.is_there && !ack_is_superseded(stream->resting.frame, frame)) {
+    if (stream->resting.is_there && !ack_is_superseded(stream->resting.frame, ack.frame)) {
         resting_ack_release(stream);
         return false;
     }
     resting_ack_drop(stream);
-    if (is_awaited(stream) || !is_smooth(stream->pcb, tcp_of(frame))) {
+    if (is_awaited(stream) || !is_smooth(stream->pcb, tcp_of(ack.frame))) {
         return false;
     }
-    stream->resting.is_there = true;
-    stream->resting.is_correct = is_correct;
-    __builtin_memcpy(stream->resting.frame, frame, RESTING_ACK_SIZE);
+    stream->resting = ack;
     resting_count++;
     return true;
 }
 
-void resting_ack_overtaken(struct tcp_stream *stream, const struct tcp_hdr *later) {
+// Without data it has to acknowledge more: lwIP counts those that repeat what an earlier one says, and so needs that one.
+void resting_ack_overtaken(struct tcp_stream *stream, const struct tcp_hdr *later, bool has_data) {
     const struct tcp_hdr *resting = tcp_of(stream->resting.frame);
+    uint32_t least = lwip_ntohl(resting->ackno) + !has_data;
     bool is_repeated = later->seqno == resting->seqno && (TCPH_FLAGS(later) & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
-                       TCP_SEQ_GEQ(lwip_ntohl(later->ackno), lwip_ntohl(resting->ackno));
+                       TCP_SEQ_GEQ(lwip_ntohl(later->ackno), least);
     if (is_repeated) {
         resting_ack_drop(stream);
     } else {
@@ -74,6 +77,7 @@ static void packet_done(struct pbuf *packet) {
 }
 
 void resting_ack_release(struct tcp_stream *stream) {
+    // One is enough: the copy is plain, without data, SYN and FIN, so that lwIP keeps nothing of it for later.
     static struct pbuf_custom custom = {.custom_free_function = packet_done};
     struct netif *netif = &stack_netif;
     uint16_t checks = netif->chksum_flags; // may be those of a packet that waits for this one

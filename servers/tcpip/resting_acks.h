@@ -15,11 +15,11 @@ struct resting_ack {
     uint8_t frame[RESTING_ACK_SIZE];
 };
 
-// Keeps a copy of a plain one (acks.h) if it can wait. False: lwIP has to see it
+// Keeps a copy of a frame of at least that size if it is a plain one (acks.h) that can wait. False: lwIP has to see it
 bool resting_ack_keep(const uint8_t *frame, bool is_correct);
 
 // Another segment of its connection is about to be seen. The stream may be gone after that.
-void resting_ack_overtaken(struct tcp_stream *stream, const struct tcp_hdr *later);
+void resting_ack_overtaken(struct tcp_stream *stream, const struct tcp_hdr *later, bool has_data);
 
 void resting_ack_release(struct tcp_stream *stream); // lwIP sees it now, if there is one
 void resting_acks_release(void);                     // all

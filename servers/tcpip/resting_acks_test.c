@@ -7,6 +7,7 @@
 // test-with: servers/tcpip/acks.c servers/tcpip/direct.c servers/tcpip/resting_acks.c lib/lending/lending.c
 #include <lwip/stats.h>
 
+#include "resting_acks.h"
 #include "testing/client.h"
 
 #include "stream.h"
@@ -89,26 +90,36 @@ TEST("a window that it opens can be used at once") {
     }
 }
 
-TEST("repeated ones tell of a loss, which is mended at once") {
+// Of five segments the second is lost, and the remote end repeats what acknowledged the first. True: the second came again
+static bool is_loss_mended(uint8_t options_of_repeated) {
     struct remote remote;
     struct segment first, segment;
     channel_t stream;
-    EXPECT(set_up(&remote, &stream));
+    bool is_up = set_up(&remote, &stream);
     for (unsigned i = 0; i < 20; i++) { // the window for so many segments opens
-        EXPECT_EQ(remote_receive_data(&remote, received, sizeof(received)), 0);
-        EXPECT(answer(&remote, stream) <= 1);
+        is_up = is_up && remote_receive_data(&remote, received, sizeof(received)) == 0 && answer(&remote, stream) <= 1;
     }
     for (unsigned i = 0; i < 5; i++) {
         write_bytes(stream, bytes, 100);
     }
-    EXPECT(remote_receive(&remote, &first) && first.sequence == remote.expected);
+    is_up = is_up && remote_receive(&remote, &first) && first.sequence == remote.expected;
     while (remote_receive(&remote, &segment)) {
     }
     remote.expected = first.sequence + (uint32_t) first.size;
-    for (unsigned i = 0; i < 4; i++) { // the second one is lost
+    remote_send(&remote, ACK, nullptr, 0);
+    remote.options = options_of_repeated;
+    for (unsigned i = 0; i < 3; i++) {
         remote_send(&remote, ACK, nullptr, 0);
     }
-    EXPECT(remote_receive(&remote, &segment) && segment.sequence == remote.expected);
+    return is_up && remote_receive(&remote, &segment) && segment.sequence == remote.expected;
+}
+
+TEST("repeated ones tell of a loss, which is mended at once") {
+    EXPECT(is_loss_mended(0));
+}
+
+TEST("repeated ones with options, such as a list of what has arrived, do so too") {
+    EXPECT(is_loss_mended(4));
 }
 
 TEST("a spoilt segment may take its place, and the connection goes on") {
@@ -164,4 +175,47 @@ TEST("a segment that acknowledges less does not take its place") {
     EXPECT(ask(&remote, stream));
     ask_drained(stream);
     EXPECT(receive_kind(stream, STREAM_DRAINED));
+}
+
+static void put_number(uint8_t *to, uint32_t value, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        to[i] = (uint8_t) (value >> (8 * (size - 1 - i)));
+    }
+}
+
+// What the remote end would send to acknowledge everything it was sent.
+static void make_ack(const struct remote *remote, uint8_t frame[RESTING_ACK_SIZE]) {
+    static const uint8_t start[] = {
+        2,  0, 0, 0,  0, 1, 2,  0, 0,  0, 0, 2, 8,  0,                     // Ethernet
+        69, 0, 0, 40, 0, 7, 64, 0, 64, 6, 0, 0, 10, 0, 2, 2, 10, 0, 2, 15, // IPv4
+    };
+    __builtin_memset(frame, 0, RESTING_ACK_SIZE);
+    __builtin_memcpy(frame, start, sizeof(start));
+    put_number(frame + 34, remote->port, 2);
+    put_number(frame + 36, remote->other_port, 2);
+    put_number(frame + 38, remote->sequence, 4);
+    put_number(frame + 42, remote->expected, 4);
+    put_number(frame + 46, 5 << 12 | ACK, 2);
+}
+
+TEST("one that the driver alters after it was found to be plain rests not") {
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } cases[] = {{13, 6}, {14, 0x46}, {17, 41}, {20, 0x20}, {23, 17}, {46, 0x60}, {47, ACK | FIN}, {47, ACK | SYN}};
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    uint8_t frame[RESTING_ACK_SIZE];
+    EXPECT(set_up(&remote, &stream));
+    write_bytes(stream, bytes, ANSWER);
+    EXPECT(remote_receive(&remote, &segment));
+    remote.expected += ANSWER;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        make_ack(&remote, frame);
+        frame[cases[i].at] = cases[i].value;
+        EXPECT(!resting_ack_keep(frame, true));
+    }
+    make_ack(&remote, frame);
+    EXPECT(resting_ack_keep(frame, true));
 }

@@ -436,7 +436,7 @@ void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t 
     uint8_t frame[PEER_SENT_MAX] = {};
     uint8_t *tcp = frame + ETHERNET_SIZE + IP_SIZE;
     bool has_mss = (flags & SYN) != 0;
-    size_t header = TCP_SIZE + (has_mss ? 4 : 0);
+    size_t header = TCP_SIZE + (has_mss ? 4 : 0) + remote->options;
     uint16_t ports[2] = {htons(remote->port), htons(remote->other_port)}, window = htons(remote->window);
     uint32_t numbers[2] = {htonl(remote->sequence), (flags & ACK) != 0 ? htonl(remote->expected) : 0};
     ip_header(frame, 6, header + size);

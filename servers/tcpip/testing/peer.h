@@ -56,6 +56,7 @@ struct remote {
     uint16_t window;
     uint16_t mss;          // 0: the largest
     bool spoils_checksums; // of what it sends
+    uint8_t options;       // in what it sends: bytes, a multiple of 4, that say nothing
 };
 
 struct segment {
