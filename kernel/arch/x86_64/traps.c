@@ -59,13 +59,14 @@ static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
     if (vector <= VECTOR_FAULT_LAST) {
         on_exception(vector, error_code);
     }
+    if (vector == VECTOR_TIMER || vector == VECTOR_RESCHEDULE) {
+        arch_interrupt_end(); // may leave the virtual machine: not while others wait for the lock
+    }
     kernel_lock();
     switch (vector) {
     case VECTOR_TIMER:
-        arch_interrupt_end();
         kernel_on_timer();
     case VECTOR_RESCHEDULE:
-        arch_interrupt_end();
         kernel_on_reschedule();
     case VECTOR_SPURIOUS:
         kernel_on_reschedule();
