@@ -67,6 +67,16 @@ TEST("who asks whether everything has arrived is told at once, before and after"
     EXPECT(receive_kind(stream, STREAM_DRAINED));
 }
 
+TEST("who finishes has it seen at once: the end of the connection waits for it") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    EXPECT_EQ(answer(&remote, stream), 0);
+    unsigned before = lwip_stats.tcp.recv;
+    finish(stream);
+    EXPECT_EQ(lwip_stats.tcp.recv - before, 1);
+}
+
 TEST("what was lent is given back as soon as its lender wants it") {
     struct remote remote;
     channel_t stream;

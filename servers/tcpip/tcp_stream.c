@@ -259,6 +259,7 @@ static status_t stream_finish(struct tcp_stream *stream) {
         return ERR_STATE;
     }
     stack_enter();
+    resting_ack_release(stream); // what ends the connection waits for it
     stream->sending.is_finishing = true;
     tcp_send_more(stream);
     settle(stream);
