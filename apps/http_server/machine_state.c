@@ -147,6 +147,7 @@ static void on_system(void *, status_t status, const struct inspect_system_reply
         {"memory_kernel", reply->kernel_memory},
         {"cpus", reply->cpus},
         {"interrupts", reply->interrupts},
+        {"timer_interrupts", reply->timer_interrupts},
         {"context_switches", reply->context_switches},
     };
     text_add(&text, "{\"machine\":\"%016llx\",", (unsigned long long) machine_id);

@@ -18,6 +18,7 @@ static status_t inspect_system(struct instance *client, struct inspect_system_re
         .cpus = info.cpu_count,
         .components = inventory.system.component_count + 1,
         .interrupts = info.interrupts,
+        .timer_interrupts = info.timer_interrupts,
         .context_switches = info.context_switches,
     };
     return OK;
