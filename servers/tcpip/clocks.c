@@ -75,11 +75,7 @@ static bool is_known(const ip4_addr_t *address) {
 }
 
 static bool is_arp_awaited(void) {
-    bool is_waiting = arp_wait.deadline != 0;
-    if (is_waiting && (is_known(&arp_wait.target) || clock_ns() >= arp_wait.deadline)) {
-        arp_wait.deadline = 0;
-    }
-    return arp_wait.deadline != 0;
+    return arp_wait.deadline != 0 && clock_ns() < arp_wait.deadline && !is_known(&arp_wait.target);
 }
 
 static uint64_t arp_due(void) {
@@ -89,6 +85,9 @@ static uint64_t arp_due(void) {
 static void arp_run(uint64_t ticks) {
     for (uint64_t i = 0; i < ticks && i < ARP_MAXAGE; i++) {
         etharp_tmr();
+    }
+    if (!is_arp_awaited()) {
+        arp_wait.deadline = 0; // nobody has to look at the clock for it any more
     }
 }
 

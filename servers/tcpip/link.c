@@ -220,7 +220,8 @@ static status_t send(const struct pbuf *packet, const struct sending *sending) {
     return status;
 }
 
-// To an ARP packet, if it is a question: lwIP tells others of its own address in the same form.
+// To an ARP packet, if it is a question: lwIP tells others of its own address in the same form. If it can't be sent, lwIP asks
+// again at the next tick.
 static void expect_answer(const struct netif *netif, const struct pbuf *packet) {
     const struct etharp_hdr *arp = (const void *) ((const uint8_t *) packet->payload + SIZEOF_ETH_HDR);
     ip4_addr_t target;
@@ -232,6 +233,9 @@ static void expect_answer(const struct netif *netif, const struct pbuf *packet) 
 
 static err_t link_output(struct netif *netif, struct pbuf *packet) {
     struct sending sending;
+    if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
+        expect_answer(netif, packet);
+    }
     offload_prepare(link.offloads, netif, packet, &sending);
     bool is_cut = sending.is_cut_here || (sending.flags & FRAME_SEGMENTS_NEEDED) != 0;
     bool fits = is_cut || packet->tot_len <= netif->mtu + SIZEOF_ETH_HDR;
@@ -243,9 +247,6 @@ static err_t link_output(struct netif *netif, struct pbuf *packet) {
     if (status != OK) {
         link_counters.dropped++;
         return ERR_IF;
-    }
-    if (((const struct eth_hdr *) packet->payload)->type == PP_HTONS(ETHTYPE_ARP)) {
-        expect_answer(netif, packet);
     }
     link_counters.sent++;
     return ERR_OK;
