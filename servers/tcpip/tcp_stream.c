@@ -224,8 +224,20 @@ void tcp_stream_adopt(struct tcp_stream *stream, struct tcp_pcb *pcb) {
 
 // --- What the client asks for ---
 
-static status_t stream_write(struct tcp_stream *stream, const struct stream_write *request) {
+// On entering, what was left out while idle is made up for, which may end the connection and with it the stream. False: it did
+static bool enter(struct tcp_stream *stream) {
     stack_enter();
+    if (stream->channel.handle == HANDLE_INVALID) {
+        stack_leave();
+        return false;
+    }
+    return true;
+}
+
+static status_t stream_write(struct tcp_stream *stream, const struct stream_write *request) {
+    if (!enter(stream)) {
+        return ERR_CLOSED;
+    }
     resting_ack_release(stream); // there is more room than it seems
     status_t status = tcp_send_bytes(stream, request->data);
     bool may_wait = request->more && stream->sending.write_count == 0; // for the next write, or at most a second
@@ -241,7 +253,9 @@ static status_t stream_write_lent(struct tcp_stream *stream, const struct stream
     if (lent == nullptr) {
         return ERR_NOT_FOUND;
     }
-    stack_enter();
+    if (!enter(stream)) {
+        return ERR_CLOSED;
+    }
     resting_ack_release(stream);
     status_t status = tcp_send_bytes(stream, request->data);
     if (status == OK) {
@@ -258,7 +272,9 @@ static status_t stream_finish(struct tcp_stream *stream) {
     if (stream->sending.is_finishing) {
         return ERR_STATE;
     }
-    stack_enter();
+    if (!enter(stream)) {
+        return ERR_CLOSED;
+    }
     resting_ack_release(stream); // what ends the connection waits for it
     stream->sending.is_finishing = true;
     tcp_send_more(stream);
@@ -268,7 +284,9 @@ static status_t stream_finish(struct tcp_stream *stream) {
 }
 
 static status_t stream_drain(struct tcp_stream *stream) {
-    stack_enter();
+    if (!enter(stream)) {
+        return ERR_CLOSED;
+    }
     stream->sending.owes_drained = true;
     resting_ack_release(stream);
     tcp_send_tell(stream);
@@ -277,7 +295,9 @@ static status_t stream_drain(struct tcp_stream *stream) {
 }
 
 static void on_channel_closed(struct tcp_stream *stream) {
-    stack_enter();
+    if (!enter(stream)) {
+        return;
+    }
     stream->channel = (channel_t) {};
     if (stream->sending.is_finishing) {
         stream->is_orphan = true;
@@ -290,7 +310,9 @@ static void on_channel_closed(struct tcp_stream *stream) {
 }
 
 static void on_channel_writable(struct tcp_stream *stream) {
-    stack_enter();
+    if (!enter(stream)) {
+        return;
+    }
     tcp_receive_tell(stream);
     tcp_send_tell(stream);
     stack_leave();
