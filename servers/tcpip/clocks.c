@@ -135,7 +135,7 @@ static uint64_t dns_due(void) {
 enum : uint64_t { NAME_TICKS_MAX = 604800 }; // no name is remembered for longer (lwIP's DNS_MAX_TTL)
 
 static void dns_run(uint64_t ticks) {
-    for (uint64_t i = 0; i < ticks && i < NAME_TICKS_MAX && resolve_has_names(); i++) {
+    for (uint64_t i = 0; i < ticks && i < NAME_TICKS_MAX && resolve_was_used(); i++) {
         dns_tmr(); // names that were found grow old
     }
 }

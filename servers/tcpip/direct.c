@@ -4,16 +4,13 @@
 #include <lwip/ip.h>
 #include <lwip/netif.h>
 #include <lwip/priv/tcp_priv.h>
-#include <lwip/prot/ethernet.h>
-#include <lwip/prot/ip4.h>
-#include <lwip/prot/tcp.h>
 
 #include "checksum.h"
 #include "direct.h"
+#include "headers.h"
 #include "tcp_stream.h"
 
-enum : size_t { HEADERS = SIZEOF_ETH_HDR + IP_HLEN };
-enum : uint8_t { VERSION_4_NO_OPTIONS = 0x45, TO_A_GROUP = 1 }; // the latter in an Ethernet address's first byte
+enum : uint8_t { TO_A_GROUP = 1 }; // in an Ethernet address's first byte
 
 static bool is_for(const struct netif *netif, const struct eth_hdr *ethernet, const struct ip_hdr *ip) {
     return ethernet->type == PP_HTONS(ETHTYPE_IP) && (ethernet->dest.addr[0] & TO_A_GROUP) == 0 &&
@@ -31,14 +28,6 @@ static bool is_open_between(const struct tcp_pcb *pcb, const struct ip_hdr *ip, 
            pcb->remote_ip.addr == ip->src.addr && pcb->local_ip.addr == ip->dest.addr;
 }
 
-static const struct ip_hdr *ip_of(const uint8_t *frame) {
-    return (const struct ip_hdr *) (const void *) (frame + SIZEOF_ETH_HDR);
-}
-
-static const struct tcp_hdr *tcp_of(const uint8_t *frame) {
-    return (const struct tcp_hdr *) (const void *) (frame + HEADERS);
-}
-
 struct tcp_stream *direct_stream(const uint8_t *frame) {
     uint16_t remote_port = lwip_ntohs(tcp_of(frame)->src), local_port = lwip_ntohs(tcp_of(frame)->dest);
     struct tcp_stream *stream = tcp_stream_expect(remote_port, local_port);
@@ -50,7 +39,7 @@ struct tcp_stream *direct_stream(const uint8_t *frame) {
 static struct tcp_pcb *find_open(const uint8_t *frame, size_t length) {
     struct tcp_stream *stream = direct_stream(frame);
     if (stream != nullptr && stream->resting.is_there) {
-        resting_ack_overtaken(stream, tcp_of(frame), length > HEADERS + TCPH_HDRLEN_BYTES(tcp_of(frame)));
+        resting_ack_overtaken(stream, tcp_of(frame), length > TCP_AT + TCPH_HDRLEN_BYTES(tcp_of(frame)));
         stream = direct_stream(frame);
     }
     return stream != nullptr ? stream->pcb : nullptr;
@@ -88,18 +77,18 @@ static void describe(struct netif *netif, const struct ip_hdr *ip) {
 bool direct_input(struct netif *netif, struct pbuf *packet) {
     const uint8_t *frame = packet->payload;
     const struct ip_hdr *ip = ip_of(frame);
-    if (packet->len < HEADERS + TCP_HLEN || !is_for(netif, packet->payload, ip) || !is_whole_segment(ip)) {
+    if (packet->len < TCP_AT + TCP_HLEN || !is_for(netif, packet->payload, ip) || !is_whole_segment(ip)) {
         return false;
     }
-    size_t length = (size_t) SIZEOF_ETH_HDR + lwip_ntohs(IPH_LEN(ip)); // read once: the driver may change it
-    struct tcp_pcb *pcb = length >= HEADERS + TCP_HLEN && length <= packet->tot_len ? find_open(frame, length) : nullptr;
+    size_t length = IP_AT + lwip_ntohs(IPH_LEN(ip)); // read once: the driver may change it
+    struct tcp_pcb *pcb = length >= TCP_AT + TCP_HLEN && length <= packet->tot_len ? find_open(frame, length) : nullptr;
     if (pcb == nullptr) {
         return false;
     }
     if (length < packet->tot_len) {
         pbuf_realloc(packet, (uint16_t) length); // without what fills up a short frame
     }
-    pbuf_remove_header(packet, HEADERS);
+    pbuf_remove_header(packet, TCP_AT);
     describe(netif, ip);
     shorten_list(pcb);
     tcp_input(packet, netif);

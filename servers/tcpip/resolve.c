@@ -17,7 +17,7 @@ struct lookup {
 
 static struct lookup lookups[LOOKUPS_MAX];
 static unsigned lookup_count;
-static bool has_names;
+static bool was_used;
 
 enum : uint16_t { PORT_DEFAULT = 53 };
 static ip_addr_t configured; // 0.0.0.0: what DHCP says counts
@@ -31,8 +31,8 @@ bool resolve_is_waiting(void) {
     return lookup_count != 0;
 }
 
-bool resolve_has_names(void) {
-    return has_names;
+bool resolve_was_used(void) {
+    return was_used;
 }
 
 uint32_t resolve_server(void) {
@@ -111,7 +111,7 @@ status_t resolve_begin(bytes_t name, resolved_t resolved, void *context) {
         return ERR_LIMIT;
     }
     insist_on_server();
-    has_names = true;
+    was_used = true;
     err_t error = dns_gethostbyname(text, &address, found, lookup);
     if (error == ERR_OK) {
         lookup_finish(lookup, OK, address.addr);

@@ -13,7 +13,7 @@ status_t resolve_begin(bytes_t name, resolved_t resolved, void *context);
 void resolve_cancel(const void *context); // `resolved` is not called any more with it
 
 bool resolve_is_waiting(void);
-bool resolve_has_names(void); // something was ever looked up
+bool resolve_was_used(void); // only then can there be names to grow old
 
 // "ADDRESS" or "ADDRESS:PORT", to be asked whatever DHCP says. ERR_INVALID_ARGUMENT
 status_t resolve_set_server(bytes_t endpoint);

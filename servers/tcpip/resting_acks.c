@@ -3,20 +3,16 @@
 // clock, by which lwIP measures all times, or as soon as somebody waits for it, lwIP sees it after all.
 #include <lwip/netif.h>
 #include <lwip/priv/tcp_priv.h>
-#include <lwip/prot/ethernet.h>
 
 #include "acks.h"
 #include "direct.h"
+#include "headers.h"
 #include "offload.h"
 #include "resting_acks.h"
 #include "stack.h"
 #include "tcp_stream.h"
 
 static size_t resting_count;
-
-static const struct tcp_hdr *tcp_of(const uint8_t *frame) {
-    return (const struct tcp_hdr *) (const void *) (frame + SIZEOF_ETH_HDR + IP_HLEN);
-}
 
 void resting_ack_drop(struct tcp_stream *stream) {
     resting_count -= stream->resting.is_there;
