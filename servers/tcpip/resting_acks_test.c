@@ -163,14 +163,15 @@ TEST("one for bytes that were never sent rests not, and does no harm") {
     EXPECT_EQ(answer(&remote, stream), 0);
 }
 
-TEST("a connection that ends meanwhile takes it along") {
+TEST("a connection that its client ends meanwhile takes it along") {
     struct remote remote;
     struct segment segment;
     channel_t stream;
     EXPECT(set_up(&remote, &stream));
     EXPECT_EQ(answer(&remote, stream), 0);
-    remote_send(&remote, RST | ACK, nullptr, 0);
-    EXPECT(receive_kind(stream, STREAM_DRAINED) == false);
+    fake_close(stream);
+    fake_run();
+    EXPECT(remote_receive(&remote, &segment) && (segment.flags & RST) != 0);
     fake_advance(NSEC_PER_SEC);
     EXPECT(!remote_receive(&remote, &segment));
     EXPECT(remote_connect(&remote, 5000, 80));
@@ -187,27 +188,6 @@ TEST("a segment that acknowledges less does not take its place") {
     EXPECT(receive_kind(stream, STREAM_DRAINED));
 }
 
-static void put_number(uint8_t *to, uint32_t value, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        to[i] = (uint8_t) (value >> (8 * (size - 1 - i)));
-    }
-}
-
-// What the remote end would send to acknowledge everything it was sent.
-static void make_ack(const struct remote *remote, uint8_t frame[RESTING_ACK_SIZE]) {
-    static const uint8_t start[] = {
-        2,  0, 0, 0,  0, 1, 2,  0, 0,  0, 0, 2, 8,  0,                     // Ethernet
-        69, 0, 0, 40, 0, 7, 64, 0, 64, 6, 0, 0, 10, 0, 2, 2, 10, 0, 2, 15, // IPv4
-    };
-    __builtin_memset(frame, 0, RESTING_ACK_SIZE);
-    __builtin_memcpy(frame, start, sizeof(start));
-    put_number(frame + 34, remote->port, 2);
-    put_number(frame + 36, remote->other_port, 2);
-    put_number(frame + 38, remote->sequence, 4);
-    put_number(frame + 42, remote->expected, 4);
-    put_number(frame + 46, 5 << 12 | ACK, 2);
-}
-
 TEST("one that the driver alters after it was found to be plain rests not") {
     static const struct {
         size_t at;
@@ -222,10 +202,73 @@ TEST("one that the driver alters after it was found to be plain rests not") {
     EXPECT(remote_receive(&remote, &segment));
     remote.expected += ANSWER;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        make_ack(&remote, frame);
+        (void) remote_make(&remote, ACK, nullptr, 0, frame);
         frame[cases[i].at] = cases[i].value;
         EXPECT(!resting_ack_keep(frame, true));
     }
-    make_ack(&remote, frame);
+    (void) remote_make(&remote, ACK, nullptr, 0, frame);
     EXPECT(resting_ack_keep(frame, true));
+}
+
+// What acknowledges an answer has a wrong checksum. True: lwIP, when it sees it, believes it
+static bool is_spoilt_believed(bool driver_vouches) {
+    struct remote remote;
+    channel_t stream;
+    bool is_up = set_up(&remote, &stream);
+    peer_trust_checksums(driver_vouches);
+    remote.spoils_checksums = true;
+    is_up = is_up && answer(&remote, stream) == 0;
+    fake_advance(NSEC_PER_SEC / 4);
+    ask_drained(stream);
+    return is_up && receive_kind(stream, STREAM_DRAINED);
+}
+
+TEST("its checksum is checked when lwIP sees it") {
+    unsigned wrong = lwip_stats.tcp.chkerr;
+    EXPECT(!is_spoilt_believed(false));
+    EXPECT_EQ(lwip_stats.tcp.chkerr - wrong, 1);
+}
+
+TEST("its checksum is not checked if the driver vouches for it") {
+    EXPECT(is_spoilt_believed(true));
+}
+
+// How many segments lwIP sees when this one comes.
+static unsigned seen_with(struct remote *remote, uint8_t flags, size_t size) {
+    unsigned before = lwip_stats.tcp.recv;
+    remote_send(remote, flags, bytes, size);
+    return lwip_stats.tcp.recv - before;
+}
+
+TEST("one that acknowledges nothing new, or does not follow, rests not") {
+    struct remote remote;
+    struct segment segment;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    EXPECT_EQ(answer(&remote, stream), 0);
+    fake_advance(NSEC_PER_SEC / 4);
+    EXPECT_EQ(seen_with(&remote, ACK, 0), 1);
+    write_bytes(stream, bytes, ANSWER);
+    EXPECT(remote_receive(&remote, &segment));
+    remote.expected += ANSWER;
+    remote.sequence++;
+    EXPECT_EQ(seen_with(&remote, ACK, 0), 1);
+}
+
+TEST("lwIP sees it before what resets the connection") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    EXPECT_EQ(answer(&remote, stream), 0);
+    remote.expected++; // more than it
+    EXPECT_EQ(seen_with(&remote, RST | ACK, 0), 2);
+}
+
+TEST("lwIP sees it before what does not follow") {
+    struct remote remote;
+    channel_t stream;
+    EXPECT(set_up(&remote, &stream));
+    EXPECT_EQ(answer(&remote, stream), 0);
+    remote.sequence += 100;
+    EXPECT_EQ(seen_with(&remote, ACK | PSH, 10), 2);
 }

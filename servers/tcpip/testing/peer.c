@@ -392,6 +392,13 @@ bool peer_take(uint8_t *out_frame, size_t *out_size) {
 
 // --- IP ---
 
+void peer_sum_header(uint8_t *frame) {
+    uint8_t *ip = frame + ETHERNET_SIZE;
+    ip[10] = ip[11] = 0;
+    uint16_t checksum = inet_chksum(ip, IP_SIZE);
+    put(ip + 10, &checksum, 2);
+}
+
 static void ip_header(uint8_t *frame, uint8_t protocol, size_t payload) {
     uint8_t *ip = frame + ETHERNET_SIZE;
     uint16_t total = htons((uint16_t) (IP_SIZE + payload));
@@ -403,8 +410,7 @@ static void ip_header(uint8_t *frame, uint8_t protocol, size_t payload) {
     ip[9] = protocol;
     put(ip + 12, &(uint32_t) {PEER_ADDRESS}, 4);
     put(ip + 16, &(uint32_t) {OUR_ADDRESS}, 4);
-    uint16_t checksum = inet_chksum(ip, IP_SIZE);
-    put(ip + 10, &checksum, 2);
+    peer_sum_header(frame);
 }
 
 // Of the payload and the pseudo header.
@@ -432,14 +438,14 @@ void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_
 
 // --- TCP ---
 
-void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size) {
-    uint8_t frame[PEER_SENT_MAX] = {};
+size_t remote_make(struct remote *remote, uint8_t flags, const void *data, size_t size, uint8_t *frame) {
     uint8_t *tcp = frame + ETHERNET_SIZE + IP_SIZE;
     bool has_mss = (flags & SYN) != 0;
     size_t header = TCP_SIZE + (has_mss ? 4 : 0) + remote->options;
     uint16_t ports[2] = {htons(remote->port), htons(remote->other_port)}, window = htons(remote->window);
     uint32_t numbers[2] = {htonl(remote->sequence), (flags & ACK) != 0 ? htonl(remote->expected) : 0};
     ip_header(frame, 6, header + size);
+    mem_zero(tcp, header);
     put(tcp, ports, 4);
     put(tcp + 4, numbers, 8);
     tcp[12] = (uint8_t) (header / 4 << 4);
@@ -453,7 +459,12 @@ void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t 
     uint16_t checksum = payload_checksum(frame, 6, header + size) ^ remote->spoils_checksums;
     put(tcp + 16, &checksum, 2);
     remote->sequence += (uint32_t) size + ((flags & (SYN | FIN)) != 0);
-    peer_give(frame, ETHERNET_SIZE + IP_SIZE + header + size);
+    return ETHERNET_SIZE + IP_SIZE + header + size;
+}
+
+void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size) {
+    uint8_t frame[PEER_SENT_MAX];
+    peer_give(frame, remote_make(remote, flags, data, size, frame));
 }
 
 static bool parse(const uint8_t *frame, size_t size, const struct remote *remote, struct segment *out) {

@@ -42,6 +42,7 @@ void peer_give_arp(bool is_reply, uint32_t address);  // the sender says that it
 size_t peer_buffers_away(void);                       // receive buffers that the component has
 
 // Fills in the headers' lengths and checksums and gives the frame.
+void peer_sum_header(uint8_t *frame); // IP's checksum again
 void peer_give_udp(uint16_t from_port, uint16_t to_port, const void *data, size_t size);
 
 // --- A TCP connection from the remote host's side ---
@@ -67,6 +68,8 @@ struct segment {
     uint8_t data[PEER_FRAME_MAX];
 };
 
+// The frame with the next segment, which counts as sent. Returns its size
+size_t remote_make(struct remote *remote, uint8_t flags, const void *data, size_t size, uint8_t *out_frame);
 void remote_send(struct remote *remote, uint8_t flags, const void *data, size_t size);
 bool remote_receive(struct remote *remote, struct segment *out_segment); // the next segment for it
 bool remote_connect(struct remote *remote, uint16_t port, uint16_t other_port);
