@@ -67,7 +67,6 @@ static struct arch_fault fault_of(unsigned vector, uint64_t error_code) {
     case VECTOR_TIMER:
         kernel_on_timer();
     case VECTOR_RESCHEDULE:
-        kernel_on_reschedule();
     case VECTOR_SPURIOUS:
         kernel_on_reschedule();
     default:
