@@ -38,6 +38,7 @@ static bool is_smooth(const struct tcp_pcb *pcb, const struct tcp_hdr *tcp) {
 bool resting_ack_keep(const uint8_t *frame, bool is_correct) {
     struct resting_ack ack = {.is_there = true, .is_correct = is_correct};
     __builtin_memcpy(ack.frame, frame, RESTING_ACK_SIZE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); // the compiler looks at it no more either
     struct tcp_stream *stream = ack_is_plain(ack.frame, RESTING_ACK_SIZE) ? direct_stream(ack.frame) : nullptr;
     if (stream == nullptr) {
         return false;
