@@ -5,6 +5,7 @@
 // test-with: servers/tcpip/tcp_stream.c servers/tcpip/udp_socket.c servers/tcpip/testing/client.c servers/tcpip/testing/peer.c
 // test-with: servers/tcpip/offload.c servers/tcpip/tcp_segment.c servers/tcpip/transmit.c servers/tcpip/cut.c
 // test-with: servers/tcpip/acks.c servers/tcpip/direct.c servers/tcpip/resting_acks.c lib/lending/lending.c
+#include "heap.h"
 #include "testing/client.h"
 
 #include "datagram.h"
@@ -267,4 +268,46 @@ TEST("a remote host that takes only tiny segments gets its body all the same") {
         write_lent(stream, 0, 50000);
         EXPECT(is_body_received(&remote, 50000));
     }
+}
+
+// All there are of the heap's, in a list.
+static void *take_small_objects(void) {
+    void *taken = nullptr;
+    for (void **object = heap_allocate(sizeof(void *)); object != nullptr; object = heap_allocate(sizeof(void *))) {
+        *object = taken;
+        taken = object;
+    }
+    return taken;
+}
+
+static void give_back(void *taken) {
+    for (void **object = taken, **next; object != nullptr; object = next) {
+        next = *object;
+        heap_free(object);
+    }
+}
+
+TEST("a connection that ends just as its client leaves is let go once") {
+    struct remote first, second;
+    channel_t stream, streams[2];
+    EXPECT(set_up(&first, &stream));
+    channel_t listener = listen_on(lender, "tcp-listen:0.0.0.0:81");
+    void *taken = take_small_objects();
+    for (unsigned i = 0; i < 2; i++) {
+        write_lent(stream, 0, 100); // there is no memory to send it, and the channel is paused
+    }
+    enum { ALMOST_TOO_LONG = 31 }; // seconds; after 30 lwIP's next poll of the connection, each second one, ends it
+    for (unsigned i = 0; i < ALMOST_TOO_LONG; i++) {
+        fake_advance(NSEC_PER_SEC);
+        peer_give_arp(true, PEER_ADDRESS);
+    }
+    give_back(taken);
+    EXPECT(fake_has_peer(stream));
+    fake_advance(NSEC_PER_SEC - 1);
+    fake_close(stream);
+    fake_advance(1);
+    EXPECT(remote_connect(&first, 6000, 81) && accept_stream(listener, &streams[0]));
+    EXPECT(remote_connect(&second, 6001, 81) && accept_stream(listener, &streams[1]));
+    write_bytes(streams[0], bytes, 10);
+    EXPECT_EQ(remote_receive_data(&first, received, sizeof(received)), 10);
 }
