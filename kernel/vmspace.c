@@ -149,7 +149,7 @@ static void map_present_pages(const struct mapping *mapping) {
     }
 }
 
-// Who was promised a folio's pages can map them without fail: its page tables are made now.
+// Who was promised a folio's pages can map them without fail: its page tables are made or promised now.
 static status_t map_pages(const struct mapping *mapping) {
     struct vmspace *space = mapping->space;
     const struct folio *folio = mapping->folio;

@@ -43,7 +43,8 @@ status_t vmspace_unmap(struct vmspace *space, vaddr_t address);
 // Takes pages of a folio out of all mappings of it: who touches them again is given what is there then.
 void vmspace_unmap_folio(const struct folio *folio, uint64_t offset, uint64_t size);
 
-// The running thread has touched an address in a way (enum map_flags) for which it is not mapped. OK: now it is.
+// The running thread has touched an address in a way (enum map_flags) for which it is not mapped. OK: now it is, or a
+// part of a large page was prepared: it touches it again.
 // STATUS_BLOCKED: the thread waits for a pager. ERR_BAD_ADDRESS, ERR_NO_MEMORY; ERR_CLOSED: the pager is gone
 status_t vmspace_touch(struct thread *thread, vaddr_t address, uint32_t access);
 

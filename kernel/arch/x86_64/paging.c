@@ -155,7 +155,7 @@ static bool make_table(uint64_t *entry, vaddr_t address, struct account *account
     return true;
 }
 
-// The same, and makes missing tables. nullptr: no memory
+// The same as find_entry, and makes missing tables. nullptr: no memory
 [[gnu::noinline]] static uint64_t *make_entry(const struct arch_vmspace *space, vaddr_t address, unsigned lowest,
                                               struct account *account) {
     uint64_t *table = physical_to_kernel(space->root);
@@ -214,8 +214,8 @@ void arch_map_large(struct arch_vmspace *space, vaddr_t address, paddr_t physica
 
 void arch_map_page(uint64_t *entry, vaddr_t address, paddr_t physical, uint32_t flags) {
     bool was_present = *entry != 0;
-    if ((*entry & LARGE) != 0) {
-        return; // with all rights of the mapping, else it would not be large
+    if ((*entry & TABLE_PROMISED) != 0) {
+        return; // a directory's: of a large page, which has all rights of the mapping, or of one that was just taken out
     }
     *entry = physical | entry_flags(flags);
     if (was_present) {
