@@ -17,6 +17,23 @@
 // Length and number of handles: the latter are too many to be a length.
 #define HEADER_COUNTS 12
 
+// A half of the longest message's data, the first (0) or the second (1), from one buffer to the other.
+.macro COPY_HALF half from at to into
+    movups \at + DIRECT_MAX / 2 * \half(\from), %xmm0
+    movups \at + DIRECT_MAX / 2 * \half + 16(\from), %xmm1
+    movups %xmm0, \into + DIRECT_MAX / 2 * \half(\to)
+    movups %xmm1, \into + DIRECT_MAX / 2 * \half + 16(\to)
+.endm
+
+// Counts the system call and calls a function of the ordinary way for it.
+.macro ORDINARY function
+    incq THREAD_SYSTEM_CALLS(%rbx)
+    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
+    movq %rbx, %r9
+    call \function
+    jmp return_from_kernel_call
+.endm
+
     .text
 
     .balign 16
@@ -59,10 +76,7 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     movl BUFFER_IN + HEADER_COUNTS(%r12), %ecx // of the copy: it is the one that counts
     cmpl $DIRECT_MAX / 2, %ecx
     ja long_message
-2:  movups BUFFER_OUT_DATA(%r15), %xmm0
-    movups BUFFER_OUT_DATA + 16(%r15), %xmm1
-    movups %xmm0, BUFFER_IN_DATA(%r12)
-    movups %xmm1, BUFFER_IN_DATA + 16(%r12)
+2:  COPY_HALF 0 %r15 BUFFER_OUT_DATA %r12 BUFFER_IN_DATA
     addq %rcx, THREAD_COPIED(%rbx)
     andl $~MESSAGE_CLASS_BITS, BUFFER_IN(%r12) // MESSAGE_CALL
     movl CHANNEL_TRANSACTION(%rdx), %eax
@@ -95,10 +109,7 @@ entry_kernel_channel_call: // r12: handle, r13: deadline
     movl BUFFER_REPLY + HEADER_COUNTS(%r15), %ecx
     cmpl $DIRECT_MAX / 2, %ecx
     ja long_reply
-3:  movups BUFFER_OUT_DATA(%r12), %xmm0
-    movups BUFFER_OUT_DATA + 16(%r12), %xmm1
-    movups %xmm0, BUFFER_REPLY_DATA(%r15)
-    movups %xmm1, BUFFER_REPLY_DATA + 16(%r15)
+3:  COPY_HALF 0 %r12 BUFFER_OUT_DATA %r15 BUFFER_REPLY_DATA
     addq %rcx, THREAD_COPIED(%r14)
     incq THREAD_UPCALLS(%r14)
     incq THREAD_DIRECT_CALLS(%rbx)
@@ -137,19 +148,13 @@ rest_no_longer:
 long_message:
     cmpl $DIRECT_MAX, %ecx
     ja ordinary_again
-    movups BUFFER_OUT_DATA + 32(%r15), %xmm0
-    movups BUFFER_OUT_DATA + 48(%r15), %xmm1
-    movups %xmm0, BUFFER_IN_DATA + 32(%r12)
-    movups %xmm1, BUFFER_IN_DATA + 48(%r12)
+    COPY_HALF 1 %r15 BUFFER_OUT_DATA %r12 BUFFER_IN_DATA
     jmp 2b
 
 long_reply:
     cmpl $DIRECT_MAX, %ecx
     ja not_direct
-    movups BUFFER_OUT_DATA + 32(%r12), %xmm0
-    movups BUFFER_OUT_DATA + 48(%r12), %xmm1
-    movups %xmm0, BUFFER_REPLY_DATA + 32(%r15)
-    movups %xmm1, BUFFER_REPLY_DATA + 48(%r15)
+    COPY_HALF 1 %r12 BUFFER_OUT_DATA %r15 BUFFER_REPLY_DATA
     jmp 3b
 
 // --- The ordinary way ---
@@ -158,18 +163,10 @@ ordinary_again:
     movq THREAD_PROCESS(%rbx), %rax
     movq PROCESS_CALLED(%rax), %r12
 ordinary: // rdx: the channel, in which no thread calls
-    incq THREAD_SYSTEM_CALLS(%rbx)
-    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
-    movq %rbx, %r9
-    call fast_channel_call_through
-    jmp return_from_kernel_call
+    ORDINARY fast_channel_call_through
 
 general:
-    incq THREAD_SYSTEM_CALLS(%rbx)
-    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
-    movq %rbx, %r9
-    call fast_channel_call
-    jmp return_from_kernel_call
+    ORDINARY fast_channel_call
 
 wait:
     movq %gs:CPU_KERNEL_STACK_TOP, %rsp
@@ -180,9 +177,5 @@ wait:
     jne general
 
 checked:
-    incq THREAD_SYSTEM_CALLS(%rbx)
-    movq %gs:CPU_KERNEL_STACK_TOP, %rsp
-    movq %rbx, %r9
     movl $CALL_CHANNEL_CALL, %eax
-    call call_checked
-    jmp return_from_kernel_call
+    ORDINARY call_checked
