@@ -94,8 +94,8 @@ static void free_pages(struct folio *folio) {
     for (uint64_t at = 0; folio->pages.root != nullptr && (entry = page_tree_next(&folio->pages, &at, UINT64_MAX)) != nullptr;
          at++) {
         if (may_be_large(folio, at * PAGE_SIZE) && folio_is_in_one_piece(entry)) {
-            page_free(account, page_order_for(ARCH_LARGE_PAGE_SIZE), page_of(*entry));
-            at += ARCH_LARGE_PAGE_SIZE / PAGE_SIZE - 1;
+            page_free(account, BLOCK_ORDER, page_of(*entry));
+            at += BLOCK_PAGES - 1;
         } else if ((*entry & PAGE_BORROWED) == 0) {
             page_free(account, 0, page_of(*entry));
         }

@@ -72,6 +72,8 @@ bool folio_find_page(const struct folio *folio, uint64_t offset, struct folio_pa
 // the page is used. ERR_NO_MEMORY; ERR_EMPTY: a pager is to be asked (folio_pager); ERR_CLOSED: which is gone
 status_t folio_get_page(struct folio *folio, uint64_t offset, bool for_write, struct folio_page *out_page);
 
+enum : unsigned { BLOCK_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE, BLOCK_ORDER = __builtin_ctz(BLOCK_PAGES) };
+
 // Large pages (large_page.c), of folios whose pages are promised: ARCH_LARGE_PAGE_SIZE bytes at a multiple of that, which lie
 // in memory in one piece, and at such an address too. They are nobody else's, so they can be written.
 //

@@ -4,11 +4,7 @@
 #include "memory.h"
 #include "page.h"
 
-enum : unsigned {
-    BLOCK_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE,
-    BLOCK_ORDER = __builtin_ctz(BLOCK_PAGES),
-    PART_PAGES = 64, // 256 KiB are zeroed at a time: interrupts and other CPUs wait so long at most
-};
+enum : unsigned { PART_PAGES = 64 }; // 256 KiB are zeroed at a time: interrupts and other CPUs wait so long
 
 static bool is_empty(const uint64_t *entries) {
     for (unsigned i = 0; i < BLOCK_PAGES; i++) {

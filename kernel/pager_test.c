@@ -29,7 +29,7 @@ enum : uint64_t {
     MORE = 24 * MIB,
     LARGE = ARCH_LARGE_PAGE_SIZE
 };
-enum { FOLIOS = 24, BLOCK_PAGES = LARGE / PAGE_SIZE, BLOCKS_MAX = 2 };
+enum { FOLIOS = 24, BLOCKS_MAX = 2 };
 enum { PAGES_MAX = BLOCKS_MAX * BLOCK_PAGES + 76, STEPS = 200000 }; // some folios have two levels of pages
 
 // --- The rest of the kernel ---

@@ -7,7 +7,6 @@
 #include "syscall.h"
 
 enum : uint64_t { MAPPED_AT_ONCE = 2 << 20 }; // of what is there already: the rest is mapped when it is touched
-enum : uint64_t { LARGE_PAGES = ARCH_LARGE_PAGE_SIZE / PAGE_SIZE };
 
 struct mapping {
     struct list node;
@@ -140,9 +139,9 @@ static void map_present_pages(const struct mapping *mapping) {
     for (uint64_t at = first; page_tree_next(&mapping->folio->pages, &at, end) != nullptr; at++) {
         vaddr_t address = mapping->address + (at - first) * PAGE_SIZE;
         struct folio_page page;
-        bool may_be_large = at % LARGE_PAGES == 0 && end - at >= LARGE_PAGES;
+        bool may_be_large = at % BLOCK_PAGES == 0 && end - at >= BLOCK_PAGES;
         if (may_be_large && map_large_page(mapping, address, false) == OK) {
-            at += LARGE_PAGES - 1;
+            at += BLOCK_PAGES - 1;
         } else if (folio_find_page(mapping->folio, at * PAGE_SIZE, &page)) {
             map_page(mapping, page_entry(mapping, address), address, &page);
         }
